@@ -1,0 +1,81 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from elman.errors import OutputError
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write ``data`` so that, whatever happens, ``path`` holds the old bytes or the new ones.
+
+    A temporary file in the same folder is written, flushed, synced and renamed over ``path``; then the
+    folder is synced.
+
+    Raises
+    ------
+    OutputError
+        If the folder is missing or read-only, or the disk is full. Nothing is left behind.
+    """
+    path = Path(path)
+    try:
+        _replace(path, data)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise ``OutputError`` now, before hours of work, if ``path`` could not be written later."""
+    path = Path(path)
+    try:
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent):
+            pass
+    except OSError as error:
+        raise output_error(path, error) from error
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder, not a file", code="E250", help="give a file name")
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """Turn an operating system's error on writing ``path`` into one clear sentence."""
+    if isinstance(error, FileNotFoundError):
+        return OutputError(
+            f"cannot write {path}: there is no folder {path.parent}", code="E251", help="make the folder first"
+        )
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"cannot write {path}: {reason}", code="E252", help="choose another place with -o")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there; the rename itself is atomic
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

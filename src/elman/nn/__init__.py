@@ -1,0 +1,30 @@
+"""Tensors to tensors, to learn with. Its modules need torch; the settings do not, so names load late."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from elman.nn.settings import NetworkSettings
+
+if TYPE_CHECKING:
+    from elman.nn.heads import HEADS
+    from elman.nn.layers import GRU, LSTM, RNN, Recurrent
+    from elman.nn.network import Network
+
+__all__ = ["GRU", "HEADS", "LSTM", "RNN", "Network", "NetworkSettings", "Recurrent"]
+
+_HOME = {
+    "RNN": "layers",
+    "LSTM": "layers",
+    "GRU": "layers",
+    "Recurrent": "layers",
+    "HEADS": "heads",
+    "Network": "network",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'elman.nn' has no attribute {name!r}")
+    return getattr(import_module(f"elman.nn.{_HOME[name]}"), name)

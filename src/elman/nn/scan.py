@@ -1,0 +1,189 @@
+"""A recurrence over time on torch tensors; the only place that chooses how it is computed.
+
+The contract is that of ``kernels.scan``: time first, ragged, outputs nought beyond a row's length, the final
+state where a row ends. Built-in cells in float32 run in one call of torch's; everything else, float64
+included, runs its cell's own step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from elman import cells
+from elman.cells import Cell, Params, State
+
+SHUT = 1e6  # a gate's sum that is far beyond where sigmoid is exactly 0 or 1 in float32
+
+
+def scan(
+    cell: Cell,
+    inputs: Tensor,
+    lengths: Tensor | None,
+    params: Params,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+) -> tuple[Tensor, State]:
+    """Run ``cell`` over ``inputs`` (T, B, D).
+
+    Parameters
+    ----------
+    lengths
+        (B,) int64 from 0 to T, on the inputs' device; None: every row has T steps. It is not checked here.
+    state
+        The first state, tensors (B, H); None: the cell's own.
+    reverse
+        Run each row from its own end to its start.
+
+    Returns
+    -------
+    The outputs (T, B, H) and the final state.
+    """
+    state = first_state(cell, inputs) if state is None else state
+    if lengths is not None:  # whatever stands in the padding, NaN included, must not reach a gradient
+        inputs = inputs.masked_fill(~valid_steps(lengths, len(inputs)), 0)
+    if reverse:
+        inputs = mirror(inputs, lengths)
+    run = _fused if _has_fused(cell, inputs, params) else run_steps
+    outputs, final = run(cell, inputs, lengths, params, state)
+    return (mirror(outputs, lengths) if reverse else outputs), final
+
+
+def run_steps(
+    cell: Cell, inputs: Tensor, lengths: Tensor | None, params: Params, state: State
+) -> tuple[Tensor, State]:
+    """Take the cell's own step at every time: the plain twin of each faster way."""
+    outputs = []
+    for t in range(len(inputs)):
+        output, after = cell.step(inputs[t], state, params)
+        if lengths is not None:
+            alive = (lengths > t)[:, None]
+            output = torch.where(alive, output, torch.zeros_like(output))
+            after = _where(alive, after, state)
+        state = after
+        outputs.append(output)
+    return torch.stack(outputs) if outputs else inputs.new_zeros(
+        (0, inputs.shape[1], cell.hidden_size)
+    ), state
+
+
+def first_state(cell: Cell, inputs: Tensor) -> State:
+    """The cell's own first state as tensors, of the inputs' type and on their device."""
+    return _each(cell.initial_state(inputs.shape[1]), lambda array: torch.as_tensor(array).to(inputs))
+
+
+def valid_steps(lengths: Tensor, steps: int) -> Tensor:
+    """Whether a step lies within its row: (T, B, 1), bool."""
+    return (torch.arange(steps, device=lengths.device)[:, None] < lengths)[..., None]
+
+
+def mirror(inputs: Tensor, lengths: Tensor | None) -> Tensor:
+    """Turn each row round within its own length; its padding stays where it is."""
+    if lengths is None:
+        return inputs.flip(0)
+    steps, batch = inputs.shape[:2]
+    t = torch.arange(steps, device=inputs.device)[:, None]
+    source = torch.where(t < lengths, lengths - 1 - t, t) * batch + torch.arange(batch, device=inputs.device)
+    return inputs.flatten(0, 1).index_select(0, source.flatten()).view_as(inputs)
+
+
+def _has_fused(cell: Cell, inputs: Tensor, params: Params) -> bool:
+    biases = ("bias_ih" in params) + ("bias_hh" in params)
+    linear = getattr(cell, "nonlinearity", "tanh") == "identity"
+    return (
+        type(cell) in FUSED
+        and not linear
+        and biases != 1
+        and len(inputs) > 0
+        and inputs.dtype != torch.float64
+    )
+
+
+def _fused(
+    cell: Cell, inputs: Tensor, lengths: Tensor | None, params: Params, state: State
+) -> tuple[Tensor, State]:
+    outputs, final = FUSED[type(cell)](cell, inputs, lengths, params, state)
+    if lengths is not None:
+        outputs = outputs.masked_fill(~valid_steps(lengths, len(inputs)), 0)
+    return outputs, final
+
+
+def _fused_rnn(
+    cell: Any, inputs: Tensor, lengths: Tensor | None, params: Params, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    call = torch.rnn_relu if cell.nonlinearity == "relu" else torch.rnn_tanh
+    return _fused_plain(call, inputs, lengths, params, state)
+
+
+def _fused_gru(
+    cell: Cell, inputs: Tensor, lengths: Tensor | None, params: Params, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    return _fused_plain(torch.gru, inputs, lengths, params, state)
+
+
+def _fused_plain(
+    call: Callable[..., tuple[Tensor, Tensor]],
+    inputs: Tensor,
+    lengths: Tensor | None,
+    params: Params,
+    state: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Run a cell whose output is its state, so that the final state stands among the outputs."""
+    outputs, final = call(inputs, state[None], *_weights(params))
+    return outputs, final[0] if lengths is None else _last(outputs, lengths, state)
+
+
+def _fused_lstm(
+    cell: Cell, inputs: Tensor, lengths: Tensor | None, params: Params, state: tuple[Tensor, Tensor]
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    if lengths is not None:
+        inputs, params = _freeze(inputs, lengths, params)
+    outputs, h, c = torch.lstm(inputs, (state[0][None], state[1][None]), *_weights(params))
+    return outputs, (h[0] if lengths is None else _last(outputs, lengths, state[0]), c[0])
+
+
+def _freeze(inputs: Tensor, lengths: Tensor, params: Params) -> tuple[Tensor, Params]:
+    """Make c stand still in the padding, since torch gives c after the last step only.
+
+    One more input is 1 in the padding; its weights shut i and open f fully, so that c' = 1 c + 0 g.
+    """
+    weight = params["weight_ih"]
+    padding = (~valid_steps(lengths, len(inputs))).to(inputs)
+    gates = torch.tensor([-SHUT, SHUT, 0.0, 0.0]).to(weight).repeat_interleave(len(weight) // 4)
+    widened = {**params, "weight_ih": torch.cat((weight, gates[:, None]), dim=1)}
+    return torch.cat((inputs, padding), dim=2), widened
+
+
+def _weights(params: Params) -> tuple[list[Tensor], bool, int, float, bool, bool, bool]:
+    """What torch's functions take behind the state: one layer, one direction, time first, no dropout."""
+    names = [name for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if name in params]
+    training = torch.is_grad_enabled()
+    return [params[name] for name in names], len(names) == 4, 1, 0.0, training, False, False
+
+
+def _last(outputs: Tensor, lengths: Tensor, state: Tensor) -> Tensor:
+    """Take the output where each row ends; a row of length 0 gives its first state."""
+    rows = torch.arange(len(lengths), device=lengths.device)
+    ends = outputs[(lengths - 1).clamp(min=0), rows]
+    return torch.where((lengths > 0)[:, None], ends, state)
+
+
+def _each(state: State, change: Callable[[Any], Tensor]) -> State:
+    return tuple(change(a) for a in state) if isinstance(state, tuple) else change(state)
+
+
+def _where(alive: Tensor, after: State, before: State) -> State:
+    if isinstance(after, tuple):
+        return tuple(torch.where(alive, a, b) for a, b in zip(after, before, strict=True))
+    return torch.where(alive, after, before)
+
+
+FUSED: dict[type[Cell], Callable[..., tuple[Tensor, Any]]] = {
+    cells.RNN: _fused_rnn,
+    cells.LSTM: _fused_lstm,
+    cells.GRU: _fused_gru,
+}

@@ -1,0 +1,43 @@
+"""What a network is made of; every default stands here and nowhere else. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from elman.settings import setting
+
+POOLINGS = ("last", "mean", "max", "last+mean", "last+max", "mean+max", "last+mean+max")
+
+
+@dataclass(kw_only=True)
+class NetworkSettings:
+    """A network's shape, its first weights, and what is dropped while it learns."""
+
+    recurrence: str = setting("gru", "The recurrence: rnn, lstm, gru or a registered cell's name.")
+    hidden_size: int = setting(128, "Units in each layer and direction.", least=1)
+    num_layers: int = setting(1, "Layers, each reading the outputs of the one below.", least=1)
+    causal: bool = setting(
+        False, "Read forwards only; otherwise in both directions where the task allows it."
+    )
+    nonlinearity: str = setting("tanh", "What squashes the state of an rnn.", choices=("tanh", "relu"))
+    embedding_size: int = setting(64, "Numbers that stand for one symbol.", least=1)
+    groups: int = setting(
+        3, "Longest group of symbols, ending at a step, that has an embedding of its own.", least=1, most=8
+    )
+    pooling: str = setting(
+        "last+mean+max", "What the answer reads of the states over time, joined by +.", choices=POOLINGS
+    )
+    dropout: float = setting(
+        0.3, "Share of values dropped between layers and before the answer.", least=0, most=0.95
+    )
+    input_dropout: float = setting(0.3, "Share of the embedding's values dropped.", least=0, most=0.95)
+    symbol_dropout: float = setting(0.0, "Share of symbols that are hidden as unknown.", least=0, most=0.95)
+    group_dropout: float = setting(0.2, "Share of groups of symbols that are hidden.", least=0, most=0.95)
+    label_smoothing: float = setting(0.0, "Share of the target spread over all labels.", least=0, most=0.95)
+    symbol_scale: float = setting(0.5, "Standard deviation of the symbols' first embeddings.", least=0)
+    group_scale: float = setting(0.1, "Standard deviation of the groups' first embeddings.", least=0)
+    first_weights: str = setting(
+        "orthogonal",
+        "First weights of the layers: uniform as torch has them, or orthogonal over the states.",
+        choices=("uniform", "orthogonal"),
+    )

@@ -19,12 +19,9 @@ def load() -> tuple[ModuleType | None, str]:
         native = import_module("elman.kernels._native")
     except ImportError as error:
         return None, f"the compiled module is not there ({error})"
-    if _native.abi != ABI:
-        return (
-            None,
-            f"the compiled module has boundary {_native.abi}, this package {ABI}: install elman again",
-        )
-    return _native, ""
+    if native.abi != ABI:
+        return None, f"the compiled module has boundary {native.abi}, not {ABI}: install elman again"
+    return native, ""
 
 
 def info() -> dict[str, Any]:

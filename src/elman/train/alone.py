@@ -1,0 +1,39 @@
+"""Torch's own operations with one thread and a random stream of their own; the caller's are put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+
+@contextmanager
+def alone(generators: Sequence[torch.Generator], random_state: int, update: int) -> Iterator[None]:
+    """Run the block on one thread, its randomness a function of ``random_state`` and ``update`` alone.
+
+    So the bits of an update depend neither on the number of threads nor on what was drawn before, and a
+    run that goes on later draws the same.
+    """
+    threads, states = torch.get_num_threads(), [generator.get_state() for generator in generators]
+    try:
+        torch.set_num_threads(1)
+        for generator in generators:
+            generator.manual_seed(_seed(random_state, update))
+        yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+        torch.set_num_threads(threads)
+
+
+def generators_of(module: nn.Module) -> list[torch.Generator]:
+    """The global generators that ``module`` may draw from: the CPU's, and its graphics cards'."""
+    cards = sorted({weight.device.index for weight in module.parameters() if weight.device.type == "cuda"})
+    return [torch.default_generator, *(torch.cuda.default_generators[card] for card in cards)]
+
+
+def _seed(random_state: int, update: int) -> int:
+    return int(np.random.SeedSequence([random_state, update]).generate_state(1)[0])

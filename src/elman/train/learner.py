@@ -1,0 +1,131 @@
+"""One update of the weights, and what is kept beside them: the optimizer's memory, the average, the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from elman.errors import DivergedError, ModelFileError
+from elman.train.averaging import follow
+from elman.train.checkpoint import Arrays, Checkpoint
+from elman.train.optimizer import load_optimizer, make_optimizer, optimizer_tensors
+from elman.train.settings import LoopSettings
+from elman.train.weights import Weights, all_finite, copy_of, live_weights, put, to_arrays, to_tensors
+
+
+class Learner:
+    """A module that learns, with its sets of weights.
+
+    Attributes
+    ----------
+    live
+        The module's own; every update moves them.
+    answering
+        Those to validate and to keep: the running average, or the live ones if there is none.
+    best
+        A copy of the best answering weights so far, at first of the first ones.
+    """
+
+    def __init__(self, module: nn.Module, settings: LoopSettings) -> None:
+        self.module, self.settings = module, settings
+        self.loss_of = cast(Callable[[Any], Tensor], module.loss)
+        self.optimizer = make_optimizer(module, settings)
+        self.live = live_weights(module)
+        self.answering = copy_of(self.live) if settings.averaging else self.live
+        self.best = copy_of(self.live)
+
+    def update(self, batch: Any, rate: float, update: int) -> tuple[float, float]:
+        """Move the weights once; return the loss and the norm of its gradient, both from before."""
+        self.module.train()
+        self.optimizer.zero_grad()
+        loss = self.loss_of(batch)
+        value = finite(loss.item(), "the loss", update)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = finite(self._clip(), "the gradient", update)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        if self.settings.averaging:
+            follow(self.answering, self.live, self.settings.averaging, update)
+        return value, norm
+
+    def _clip(self) -> float:
+        """Shorten the gradient to the largest norm allowed; return the norm that it had."""
+        learnt = [weight for weight in self.module.parameters() if weight.grad is not None]
+        norm = nn.utils.get_total_norm([weight.grad for weight in learnt if weight.grad is not None])
+        limit, length = self.settings.clip, norm.item()
+        if limit is not None and math.isfinite(length) and length > limit:
+            nn.utils.clip_grads_with_norm_(learnt, limit, norm)
+        return length
+
+    def keep_best(self) -> None:
+        """Copy the answering weights: they are the best so far."""
+        put(self.best, self.answering)
+
+    def leave(self, use_best: bool) -> None:
+        """End: the module gets the best weights, or the answering ones if they are sound."""
+        self.optimizer.zero_grad()
+        put(self.live, self.best if use_best or not all_finite(self.answering) else self.answering)
+
+    def tensors(self) -> Arrays:
+        """Copy everything that an update reads or writes."""
+        arrays: Arrays = {}
+        for part, weights in self._parts().items():
+            arrays |= to_arrays(weights, part)
+        return arrays | to_arrays(optimizer_tensors(self.optimizer, self.module), "optimizer")
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Put back what ``tensors`` gave; ``ModelFileError`` if that was another module."""
+        stored = {part: to_tensors(checkpoint.part(part)) for part in self._parts()}
+        for part, weights in self._parts().items():
+            _check_same(stored[part], weights, checkpoint.source)
+        try:
+            load_optimizer(self.optimizer, self.module, to_tensors(checkpoint.part("optimizer")))
+        except (KeyError, ValueError) as error:
+            raise _other_module(checkpoint.source, "its optimizer knows other weights") from error
+        for part, weights in self._parts().items():
+            put(weights, stored[part])
+
+    def _parts(self) -> dict[str, Weights]:
+        parts = {"weights": self.live, "best": self.best}
+        return parts | {"average": self.answering} if self.settings.averaging else parts
+
+
+def finite(value: float, what: str, update: int) -> float:
+    """Pass ``value`` on; ``DivergedError`` if it is NaN or infinite."""
+    if not math.isfinite(value):
+        raise diverged(what, update)
+    return value
+
+
+def diverged(what: str, update: int) -> DivergedError:
+    """Build the error that names what became NaN or infinite, and when."""
+    return DivergedError(
+        f"learning diverged: {what} became NaN or infinite at update {update}",
+        code="E401",
+        help="lower the learning rate, or clip the gradient (clip = 1)",
+    )
+
+
+def _check_same(stored: Weights, weights: Weights, source: str) -> None:
+    if stored.keys() != weights.keys():
+        names = sorted(stored.keys() ^ weights.keys())
+        raise _other_module(source, f"the two do not share the weights {', '.join(names[:3])}")
+    for name, value in weights.items():
+        if stored[name].shape != value.shape or stored[name].dtype != value.dtype:
+            raise _other_module(source, f"its {name} is {_kind(stored[name])}, not {_kind(value)}")
+
+
+def _kind(value: Tensor) -> str:
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+
+
+def _other_module(source: str, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"{source} is of another network: {reason}",
+        code="E326",
+        help="use the settings and data that it was made with",
+    )

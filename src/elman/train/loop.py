@@ -1,0 +1,212 @@
+"""The loop: a generator that yields Progress after every update; its caller decides what to do with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from elman.errors import DivergedError, UsageError
+from elman.settings import check_settings
+from elman.train.alone import alone, generators_of
+from elman.train.checkpoint import Checkpoint, Place
+from elman.train.clock import Clock
+from elman.train.learner import Learner, diverged, finite
+from elman.train.optimizer import learning_rate
+from elman.train.progress import Progress
+from elman.train.settings import LoopSettings, as_dict
+from elman.train.weights import all_finite, wearing
+
+Epochs = Callable[[int], Sequence[Any]]
+Validate = Callable[[Any], Mapping[str, float]]
+
+
+def learn(
+    module: nn.Module,
+    epochs: Epochs,
+    validate: Validate | None,
+    settings: LoopSettings,
+    *,
+    resume: Checkpoint | None = None,
+) -> Generator[Progress, None, None]:
+    """Improve ``module`` in place, and tell how it goes after every update.
+
+    However the generator ends (to its end, by ``break``, by an error), the module then holds the best
+    weights so far: those with the lowest validation loss; without validation, or before the first one, the
+    last ones. With ``averaging`` these are the averaged weights. Same seed, same bits: the caller's random
+    state and number of threads are neither used nor changed.
+
+    Parameters
+    ----------
+    module
+        Has ``loss(batch)``, which gives a scalar tensor.
+    epochs
+        ``epochs(n)`` gives the batches of epoch n, counted from 1; the same ones whenever it is asked.
+    validate
+        ``validate(module)`` gives scores by name; the lowest ``"loss"`` is best. It is called at the end of
+        an epoch, and when ``max_minutes`` are over, in evaluation mode and without gradients.
+    settings
+        How to learn. ``batch_size`` is for the caller: the loop takes batches as they come.
+    resume
+        What ``Progress.state`` gave in an earlier run.
+
+    Raises
+    ------
+    UsageError
+        If a setting is wrong, or an epoch has no batches.
+    ModelFileError
+        If ``resume`` is of other settings or another module.
+    DivergedError
+        If the loss, the gradient or a weight becomes NaN or infinite. The module then holds the best
+        weights; without validation those of the last whole epoch, or else the first ones.
+    """
+    check_settings(settings)
+    loop = _Loop(module, epochs, validate, settings)
+    if resume is not None:
+        loop.restore(resume)
+    return loop.run()
+
+
+class _Loop:
+    """One run: its weights, its place, and the way from update to update."""
+
+    def __init__(
+        self, module: nn.Module, epochs: Epochs, validate: Validate | None, settings: LoopSettings
+    ) -> None:
+        self.module, self.epochs, self.validate, self.settings = module, epochs, validate, settings
+        self.learner = Learner(module, settings)
+        self.generators = generators_of(module)
+        self.place = Place()
+        self.clock = Clock(self.place)
+        self.out_of_time = self.ended = False
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go to where ``checkpoint`` was taken."""
+        checkpoint.check_settings(as_dict(self.settings))
+        self.learner.restore(checkpoint)
+        self.place = dataclasses.replace(checkpoint.place)
+
+    def state(self, update: int) -> Checkpoint:
+        """Take everything needed to go on after ``update``, which must be the last one done."""
+        if self.ended or update != self.place.update:
+            raise UsageError("the state of a run can be asked for only until it goes on", code="E120")
+        return Checkpoint(as_dict(self.settings), dataclasses.replace(self.place), self.learner.tensors())
+
+    def run(self) -> Generator[Progress, None, None]:
+        """Learn; at the end, however it comes, leave the best weights in the module."""
+        was_training, has_diverged = self.module.training, False
+        self.clock = Clock(self.place)
+        try:
+            yield from self._epoch_after_epoch()
+        except DivergedError:
+            has_diverged = True
+            raise
+        finally:
+            self.ended = True
+            self.learner.leave(use_best=has_diverged or self.place.best_epoch is not None)
+            self.module.train(was_training)
+
+    def _epoch_after_epoch(self) -> Generator[Progress, None, None]:
+        place = self.place
+        while not self._is_over():
+            batches = self._batches()
+            while place.position < len(batches):
+                yield self._advance(batches)
+                if self.out_of_time:
+                    return
+            place.epoch, place.position, place.loss_sum = place.epoch + 1, 0, 0.0
+
+    def _is_over(self) -> bool:
+        place, patience = self.place, self.settings.patience
+        tired = patience is not None and place.epoch - 1 - (place.best_epoch or place.epoch) >= patience
+        return place.epoch > self.settings.max_epochs or tired or self._is_late()
+
+    def _is_late(self) -> bool:
+        limit = self.settings.max_minutes
+        return limit is not None and self.place.seconds >= limit * 60
+
+    def _batches(self) -> Sequence[Any]:
+        batches = self.epochs(self.place.epoch)
+        if not len(batches):
+            reason = f"epoch {self.place.epoch} has no batches"
+            raise UsageError(reason, code="E121", help="give some rows to learn from")
+        self.place.updates = self.place.updates or len(batches) * self.settings.max_epochs
+        return batches
+
+    def _advance(self, batches: Sequence[Any]) -> Progress:
+        """Do one update, and the end of the epoch if it is the last."""
+        place, update = self.place, self.place.update + 1
+        rate = learning_rate(self.settings, update, place.updates)
+        with alone(self.generators, self.settings.random_state, update):
+            loss, norm = self.learner.update(batches[place.position], rate, update)
+        place.position, place.update, place.loss_sum = place.position + 1, update, place.loss_sum + loss
+        place.seconds = self.clock.seconds()
+        self.out_of_time = self._is_late()
+        ends = self.out_of_time or place.position == len(batches)
+        validation, improved = self._end_epoch(rate) if ends else (None, False)
+        place.seconds = self.clock.seconds()
+        return self._progress(rate, norm, validation, improved)
+
+    def _end_epoch(self, rate: float) -> tuple[dict[str, float] | None, bool]:
+        """Validate, keep the weights if they are the best, and write the epoch's record."""
+        if not all_finite(self.learner.answering):
+            raise diverged("a weight", self.place.update)
+        validation = None if self.validate is None else self._scores(self.validate)
+        improved = validation is not None and self._is_best(validation["loss"])
+        if improved or validation is None:
+            self.learner.keep_best()
+        self._record(rate, validation or {})
+        return validation, improved
+
+    def _scores(self, validate: Validate) -> dict[str, float]:
+        self.module.eval()
+        learner, seed = self.learner, self.settings.random_state
+        with alone(self.generators, seed, 0), torch.no_grad(), wearing(learner.live, learner.answering):
+            scores = {name: float(score) for name, score in validate(self.module).items()}
+        finite(scores["loss"], "the validation loss", self.place.update)
+        return scores
+
+    def _is_best(self, loss: float) -> bool:
+        place = self.place
+        if place.best is not None and loss >= place.best:
+            return False
+        place.best, place.best_epoch = loss, place.epoch
+        return True
+
+    def _record(self, rate: float, validation: dict[str, float]) -> None:
+        place = self.place
+        record = {"epoch": place.epoch, "loss": place.loss_sum / place.position, "learning_rate": rate}
+        record |= {"seconds": self.clock.seconds()}
+        record |= {f"validation_{name}": score for name, score in validation.items()}
+        place.history = (*place.history, record)
+
+    def _progress(
+        self, rate: float, norm: float, validation: dict[str, float] | None, improved: bool
+    ) -> Progress:
+        place, speed = self.place, self.clock.rate(self.place.update)
+        return Progress(
+            epoch=place.epoch,
+            epochs=self.settings.max_epochs,
+            update=place.update,
+            updates=place.updates,
+            loss=place.loss_sum / place.position,
+            validation=validation,
+            best=place.best,
+            best_epoch=place.best_epoch,
+            improved=improved,
+            learning_rate=rate,
+            gradient_norm=norm,
+            rate=speed,
+            seconds=place.seconds,
+            remaining=self._remaining(speed),
+            history=place.history,
+            _state=self.state,
+        )
+
+    def _remaining(self, speed: float) -> float:
+        left = max(0, self.place.updates - self.place.update) / speed
+        limit = self.settings.max_minutes
+        return left if limit is None else min(left, max(0.0, limit * 60 - self.place.seconds))

@@ -1,1 +1,1 @@
-"""…"""
+"""Where the pillars meet: what a user holds (estimators, models, model files, evaluations)."""

@@ -1,0 +1,260 @@
+"""What learns: scikit-learn's estimators over sequences. ``fit`` makes a ``Model``, which answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman import __version__
+from elman.data.codec import LabelCodec, TextCodec
+from elman.data.sequences import as_groups, as_labels, as_texts, as_weights, check_same_length
+from elman.data.split import split
+from elman.errors import DataError, missing_extra
+from elman.models import examples
+from elman.models.model import Model
+from elman.models.settings import Settings
+from elman.nn.settings import NetworkSettings
+from elman.settings import check_settings
+
+try:
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.utils.validation import check_is_fitted, check_random_state
+except ImportError as error:
+    raise missing_extra("scikit-learn", "train", "learning") from error
+try:
+    import torch
+
+    from elman.models.learning import FitProgress, Learning, Plan
+except ModuleNotFoundError as error:
+    if error.name != "torch":
+        raise
+    raise missing_extra("torch", "train", "learning") from error
+from elman.train.checkpoint import Checkpoint
+
+Self = TypeVar("Self", bound="SequenceClassifier")
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+class Rows(NamedTuple):
+    """What came from Python, checked: B texts, labels (B,), weights (B,) or None."""
+
+    texts: list[str]
+    labels: NDArray[Any]
+    weights: NDArray[np.float32] | None
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ignore[misc]
+    """Learn one label per sequence with a recurrent network.
+
+    The settings are keyword arguments; ``elman train --help`` and the docs list each with its sentence.
+
+    Attributes
+    ----------
+    model_
+        The ``Model``: what is saved and what answers. No torch is needed to use it.
+    classes_
+        The labels, sorted; column k of ``predict_proba`` is ``classes_[k]``.
+    history_
+        A record for each epoch and member: epoch, loss, validation_loss, learning_rate.
+    """
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        validation_data: tuple[Any, Any] | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> Self:
+        """Learn from sequences and their labels.
+
+        Parameters
+        ----------
+        X
+            B texts: list, tuple, Series, object array, Arrow column.
+        y
+            B labels: texts, whole numbers, floats or truth values.
+        sample_weight
+            (B,) how much each row counts.
+        groups
+            (B,) rows of one group stay on one side of the validation split; by default equal inputs do.
+        validation_data
+            (X, y) to decide when to stop, instead of a part of the training rows.
+        checkpoint
+            A file to keep the run in when it is interrupted, and to go on from if it is there.
+
+        Raises
+        ------
+        DataError
+            If a sequence or label cannot be used: which row, why, and what to do.
+        DivergedError
+            If the loss becomes NaN; ``model_`` then holds the best weights so far.
+        """
+        steps = self.fit_iter(
+            X,
+            y,
+            sample_weight=sample_weight,
+            groups=groups,
+            validation_data=validation_data,
+            checkpoint=checkpoint,
+        )
+        for step in steps:
+            if self.verbose and step.epoch_ended:
+                print(f"{step.describe()} · {step.speed()}")  # noqa: T201
+        return self
+
+    def fit_iter(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        validation_data: tuple[Any, Any] | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> Generator[FitProgress, None, None]:
+        """Learn as ``fit`` does, yielding progress after every update; ``break`` keeps the best so far."""
+        check_settings(self)
+        plan = self._plan(X, y, sample_weight, groups, validation_data)
+        resume = Checkpoint.read(checkpoint) if checkpoint is not None and Path(checkpoint).exists() else None
+        learning = Learning(plan, self, resume)
+        steps = iter(learning)
+        keeper = _Keeper(learning, checkpoint)
+        try:
+            for step in steps:  # not `yield from`: at a break the run must still be able to tell its state
+                keeper.after(step)
+                yield step
+        except GeneratorExit:
+            keeper.write()
+            raise
+        finally:
+            steps.close()
+            self._finish(learning)
+        keeper.remove()
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Give the most probable label of each sequence: (B,), of y's type."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict(X)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Give the probability of each class: (B, K), columns as ``classes_``."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict_proba(X)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file, whole or not at all; ``elman.load`` reads it."""
+        check_is_fitted(self, "model_")
+        self.model_.save(path)
+
+    def _plan(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any, validation_data: tuple[Any, Any] | None
+    ) -> Plan:
+        """Check everything, fit the codecs, split off validation rows: all before learning starts."""
+        rows = _rows(X, y, sample_weight, self.class_weight)
+        examples.check_learnable(rows.texts, rows.labels)
+        keys = examples.input_keys(rows.texts) if groups is None else as_groups(groups, len(rows.texts))
+        seed = self._seed()
+        self.inputs_ = TextCodec(unit=self.unit, groups=self.groups).fit(rows.texts)
+        self.labels_ = LabelCodec().fit(rows.labels)
+        self.classes_ = self.labels_.classes_
+        self.class_counts_ = np.bincount(self.labels_.encode(rows.labels), minlength=len(self.classes_))
+        both, folds = rows, self._folds(keys, rows.labels, seed)
+        if validation_data is not None:
+            both, folds = self._with_validation(rows, validation_data)
+        learnt = examples.encode(both.texts, both.labels, self.inputs_, self.labels_, both.weights)
+        identity = {"settings": self._identity(seed), "rows": examples.fingerprint(*both)}
+        return Plan(learnt, folds, self.inputs_.sizes, len(self.classes_), seed, identity)
+
+    def _folds(self, keys: list[Any], labels: NDArray[Any], seed: int) -> list[Fold]:
+        """Hold out a part of the rows for each member; equal keys stay on one side."""
+        parts = [split(keys, labels, self.validation_fraction, seed + member) for member in range(self.members)]
+        return [(rest, held) for rest, held in parts]
+
+    def _with_validation(self, rows: Rows, validation_data: tuple[Any, Any]) -> tuple[Rows, list[Fold]]:
+        """Append the caller's own validation rows, which every member holds out."""
+        more = _rows(*validation_data, None, None)
+        if (self.labels_.encode(more.labels) < 0).any():
+            raise DataError(
+                "validation_data has a label that y has not", code="E265", help="give y every label that can occur"
+            )
+        ones = np.ones(len(more.texts), np.float32)
+        weights = None if rows.weights is None else np.concatenate([rows.weights, ones])
+        both = Rows(rows.texts + more.texts, np.concatenate([rows.labels, more.labels]), weights)
+        fold = np.arange(len(rows.texts)), np.arange(len(rows.texts), len(both.texts))
+        return both, [fold] * self.members
+
+    def _seed(self) -> int:
+        """One number for this fit, from whatever ``random_state`` is."""
+        if isinstance(self.random_state, (int, np.integer)):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31))
+
+    def _identity(self, seed: int) -> dict[str, Any]:
+        """Settings that must be equal for a stopped run to go on; JSON values."""
+        free = {"verbose", "max_minutes", "class_weight", "device"}
+        return {k: v for k, v in asdict(self).items() if k not in free} | {"random_state": seed}
+
+    def _finish(self, learning: Learning) -> None:
+        """Make the model from the networks so far."""
+        self.history_ = learning.history
+        if not learning.networks:
+            return
+        learnt = {k: v for k, v in self._identity(learning.plan.seed).items() if k not in asdict(NetworkSettings())}
+        self.model_ = Model(
+            task="classify",
+            settings=self.network_settings(),
+            inputs=self.inputs_,
+            labels=self.labels_,
+            members=tuple(learning.networks),
+            training={
+                "elman": __version__,
+                "libraries": {"numpy": np.__version__, "torch": torch.__version__},
+                "settings": learnt,
+                "rows": len(learning.plan.examples.sequences),
+                "class_counts": self.class_counts_.tolist(),
+                "history": self.history_,
+                "complete": learning.complete,
+            },
+        )
+
+
+class _Keeper:
+    """Keeps a run's checkpoint on disk: every minute at the end of an epoch, and when the run is stopped."""
+
+    EVERY = 60.0
+
+    def __init__(self, learning: Learning, path: str | Path | None) -> None:
+        self.learning, self.path, self.written = learning, path, time.monotonic()
+
+    def after(self, step: FitProgress) -> None:
+        if step.epoch_ended and time.monotonic() - self.written > self.EVERY:
+            self.write()
+
+    def write(self) -> None:
+        if self.path is not None:
+            self.learning.checkpoint().write(self.path)
+            self.written = time.monotonic()
+
+    def remove(self) -> None:
+        if self.path is not None:
+            Path(self.path).unlink(missing_ok=True)
+
+
+def _rows(X: Any, y: Any, sample_weight: Any, class_weight: Any) -> Rows:
+    """Read what came from Python; refuse, in one sentence, what cannot be used."""
+    texts, labels = as_texts(X), as_labels(y)
+    check_same_length(texts, labels)
+    weights = None if sample_weight is None else as_weights(sample_weight)
+    if weights is not None:
+        check_same_length(texts, weights, ("X", "sample_weight"))
+    return Rows(texts, labels, examples.class_weights(class_weight, labels, weights))

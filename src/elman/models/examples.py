@@ -1,0 +1,106 @@
+"""Rows as a network learns them: encoded sequences, targets, weights; checked before learning starts."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman.data.batch import Batch, batch_rows, make_batch
+from elman.data.codec import LabelCodec, TextCodec
+from elman.errors import DataError
+
+MOST_STEPS = 100_000
+"""Learning keeps every step of a sequence in memory; longer ones wait for stateful learning."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """B encoded sequences with their targets (B,) and weights (B,) or None."""
+
+    sequences: list[NDArray[np.int32]]
+    targets: NDArray[np.int64]
+    weights: NDArray[np.float32] | None
+
+    def batches(self, rows: NDArray[np.int64], size: int, seed: Sequence[int] | None = None) -> list[Batch]:
+        """Cut ``rows`` into batches of like lengths; with a seed their order is random, and the seed's own."""
+        lengths = np.array([len(self.sequences[row]) for row in rows], np.int64)
+        generator = None if seed is None else np.random.default_rng(list(seed))
+        groups = batch_rows(lengths, size, generator)
+        return [make_batch(self.sequences, self.targets, self.weights, rows[group]) for group in groups]
+
+
+def encode(
+    texts: list[str],
+    labels: NDArray[Any],
+    inputs: TextCodec,
+    classes: LabelCodec,
+    weights: NDArray[np.float32] | None,
+) -> Examples:
+    """Encode rows with codecs that are fitted already."""
+    return Examples(inputs.encode_all(texts), classes.encode(labels), weights)
+
+
+def input_keys(texts: Sequence[str]) -> list[str]:
+    """Tell which rows hold the same input: equal after NFC, as the codec reads them."""
+    return [unicodedata.normalize("NFC", text) for text in texts]
+
+
+def check_learnable(texts: list[str], labels: NDArray[Any]) -> None:
+    """Refuse, in one sentence, rows from which nothing can be learnt."""
+    if not texts:
+        raise DataError("there are no rows to learn from", code="E260", help="give at least two labelled sequences")
+    for row, text in enumerate(texts):
+        if not text:
+            raise DataError(f"row {row} is an empty sequence", code="E261", help="leave it out; learning needs a step")
+        if len(text) > MOST_STEPS:
+            raise DataError(
+                f"row {row} has {len(text):,} symbols; learning takes at most {MOST_STEPS:,}",
+                code="E262",
+                help="cut it into shorter sequences",
+            )
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise DataError(
+            f"there is one class only: every label is {classes[0]!s}",
+            code="E263",
+            help="a classifier needs at least two; is this the right target?",
+        )
+
+
+def class_weights(
+    setting: str | dict[Any, float] | None, labels: NDArray[Any], weights: NDArray[np.float32] | None
+) -> NDArray[np.float32] | None:
+    """Fold ``class_weight`` into the rows' weights: (B,) or None when all count alike."""
+    if setting is None:
+        return weights
+    classes, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if setting == "balanced":
+        each = len(labels) / (len(classes) * counts)
+    elif isinstance(setting, dict):
+        each = np.array([setting.get(label, 1.0) for label in classes.tolist()])
+    else:
+        raise DataError(
+            f"class_weight must be balanced, none, or a weight for each class, not {setting!r}",
+            code="E264",
+            help='class_weight="balanced"',
+        )
+    rows = each[index].astype(np.float32)
+    return rows if weights is None else rows * weights
+
+
+def fingerprint(texts: list[str], labels: NDArray[Any], weights: NDArray[np.float32] | None) -> str:
+    """Tell these rows from any others, so that a run is only resumed on the rows it began with."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+    for label in labels.tolist():
+        digest.update(repr(label).encode() + b"\0")
+    if weights is not None:
+        digest.update(weights.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,233 @@
+"""The model file: one safetensors file, data only, nothing that can run.
+
+The manifest (canonical JSON) stands as one value under the key ``elman`` of the file's metadata; its
+``sha256`` covers all else in it and the tensors' names, types, shapes and bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from elman.data.codec import CODECS, LabelCodec, TextCodec
+from elman.errors import ElmanError, ModelFileError
+from elman.files import write_whole
+from elman.models.model import Model
+from elman.kernels.forward import tensor_shapes
+from elman.nn.settings import NetworkSettings
+from elman.settings import check_settings
+
+Arrays = dict[str, NDArray[Any]]
+
+FORMAT = 1
+FEATURES: frozenset[str] = frozenset()
+"""What this version can read beyond format 1; a file that requires more is refused."""
+
+MOST_HEADER_BYTES = 1 << 20
+MOST_FILE_BYTES = 4 << 30
+MOST_TENSORS = 10_000
+TOLERANCE = 1e-5
+_MANIFEST_KEYS = {"codecs", "features", "format", "members", "scores", "settings", "sha256", "task", "training"}
+
+
+def save(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write ``model`` to ``path``: the old file or the new one stands there at any moment.
+
+    The same model gives the same bytes. ``OutputError`` if the place cannot be written.
+    """
+    write_whole(path, to_bytes(model))
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model file; no torch is needed to use what comes back.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, foreign, or needs a newer elman: one sentence says which.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MOST_FILE_BYTES:
+            _refuse(f"{path} is larger than any model file", str(path), "E305")
+        data = path.read_bytes()
+    except OSError as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
+        raise ModelFileError(
+            f"cannot read the model file {path}: {reason.lower()}", code="E300", help="check the path"
+        ) from error
+    return from_bytes(data, str(path))
+
+
+def to_bytes(model: Model) -> bytes:
+    """Write the model file's bytes; the same model always gives the same ones."""
+    tensors = _tensors(model)
+    manifest = {
+        "format": FORMAT,
+        "features": sorted(FEATURES),
+        "task": model.task,
+        "settings": dataclasses.asdict(model.settings),
+        "codecs": {"inputs": model.inputs.settings(), "labels": model.labels.settings()},
+        "members": len(model.members),
+        "training": model.training,
+        "scores": model.scores,
+    }
+    manifest["sha256"] = _checksum(manifest, tensors)
+    return safetensors.numpy.save(tensors, metadata={"elman": _canonical(manifest)})
+
+
+def from_bytes(data: bytes, source: str = "these bytes") -> Model:
+    """Read a model file from its bytes; ``source`` names it in errors."""
+    manifest = _read_manifest(data, source)
+    try:
+        tensors = safetensors.numpy.load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise _error(f"{source} is damaged: {error}", source, "E303") from error
+    if manifest["sha256"] != _checksum({k: v for k, v in manifest.items() if k != "sha256"}, tensors):
+        _refuse(f"{source} is damaged: its checksum does not match its content", source, "E304")
+    try:
+        model = _rebuild(manifest, tensors)
+    except ModelFileError:
+        raise
+    except (ElmanError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _error(f"{source} is not a model that this elman understands: {error}", source, "E306") from error
+    _run_self_test(model, tensors, source)
+    return model
+
+
+def _tensors(model: Model) -> Arrays:
+    members = {f"members.{m}.{name}": t for m, member in enumerate(model.members) for name, t in member.items()}
+    inputs = {f"codecs.inputs.{name}": array for name, array in model.inputs.arrays().items()}
+    labels = {f"codecs.labels.{name}": array for name, array in model.labels.arrays().items()}
+    tensors = {**members, **inputs, **labels, "self_test.outputs": _self_test(model)}
+    return {name: np.ascontiguousarray(array) for name, array in sorted(tensors.items())}
+
+
+def _rebuild(manifest: dict[str, Any], tensors: Arrays) -> Model:
+    codecs = manifest["codecs"]
+    inputs = CODECS["text"].restore(codecs["inputs"], _under("codecs.inputs.", tensors))
+    labels = CODECS["label"].restore(codecs["labels"], _under("codecs.labels.", tensors))
+    if not isinstance(inputs, TextCodec) or not isinstance(labels, LabelCodec):
+        raise TypeError("its codecs are of the wrong kind")
+    settings = NetworkSettings(**manifest["settings"])
+    check_settings(settings)
+    members = tuple(_under(f"members.{m}.", tensors) for m in range(manifest["members"]))
+    known = sum(map(len, members)) + len(inputs.arrays()) + len(labels.arrays()) + 1
+    if not members or known != len(tensors):
+        raise ValueError("it holds other tensors than its settings imply")
+    for member in members:
+        _check_shapes(member, tensor_shapes(settings, inputs.sizes, len(labels.classes_)))
+    return Model(
+        manifest["task"], settings, inputs, labels, members, manifest["training"], manifest["scores"]
+    )
+
+
+def _under(prefix: str, tensors: Arrays) -> Arrays:
+    return {name[len(prefix) :]: array for name, array in tensors.items() if name.startswith(prefix)}
+
+
+def _check_shapes(tensors: Arrays, expected: dict[str, tuple[int, ...]]) -> None:
+    if tensors.keys() != expected.keys():
+        odd = sorted(tensors.keys() ^ expected.keys())[0]
+        raise ValueError(f"tensor {odd} is missing or too many")
+    for name, shape in expected.items():
+        if tensors[name].shape != shape or tensors[name].dtype != np.float32:
+            raise ValueError(f"tensor {name} is {tensors[name].shape}, not {shape}")
+        if not np.isfinite(tensors[name]).all():
+            raise ValueError(f"tensor {name} holds values that are not finite")
+
+
+def _self_test_texts(model: Model) -> list[str]:
+    """Make a few inputs from the vocabulary alone, so that no training row is given away."""
+    known = min(model.inputs.sizes[0], 65)
+    rows = [list(range(1, known, stride))[:12] for stride in (1, 3, 7)]
+    return ["", *(model.inputs.decode(np.array(ids, np.int32)) for ids in rows)]
+
+
+def _self_test(model: Model) -> NDArray[np.float32]:
+    return model.predict_proba(_self_test_texts(model))
+
+
+def _run_self_test(model: Model, tensors: Arrays, source: str) -> None:
+    expected = tensors.get("self_test.outputs")
+    answer = _self_test(model)
+    if expected is None or expected.shape != answer.shape or not np.abs(answer - expected).max() <= TOLERANCE:
+        _refuse(
+            f"{source} does not give the answers that it gave where it was written",
+            source,
+            "E307",
+            "run elman doctor, and report this with its output",
+        )
+
+
+def _read_manifest(data: bytes, source: str) -> dict[str, Any]:
+    """Read and check the header by hand, with every size capped before anything is parsed."""
+    if len(data) < 8:
+        _refuse(f"{source} is not a model file: it is {len(data)} bytes long", source, "E301")
+    size = int.from_bytes(data[:8], "little")
+    if size > MOST_HEADER_BYTES or size > len(data) - 8:
+        _refuse(f"{source} is not a model file, or it was cut short", source, "E301")
+    try:
+        header = _strict_json(data[8 : 8 + size].decode("utf-8"))
+        metadata = header.get("__metadata__", {})
+        manifest = _strict_json(metadata["elman"]) if "elman" in metadata else None
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise _error(f"{source} is not a model file: its header cannot be read ({error})", source, "E301") from error
+    if len(header) > MOST_TENSORS:
+        _refuse(f"{source} holds more tensors than any model", source, "E305")
+    if not isinstance(manifest, dict):
+        _refuse(f"{source} is a safetensors file that elman did not write", source, "E302")
+    _check_age(manifest, source)
+    if manifest.keys() != _MANIFEST_KEYS:
+        _refuse(f"{source} is damaged: its manifest has other parts than a model file has", source, "E303")
+    return manifest
+
+
+def _check_age(manifest: dict[str, Any], source: str) -> None:
+    unknown = set(manifest.get("features", [])) - FEATURES
+    if manifest.get("format") != FORMAT or unknown:
+        version = (manifest.get("training") or {}).get("elman", "a newer version")
+        _refuse(
+            f"{source} needs a newer elman: it was written by {version}", source, "E308", "pip install -U elman"
+        )
+
+
+def _strict_json(text: str) -> Any:
+    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({key for key, _ in pairs}) < len(pairs):
+            raise ValueError("a key stands twice")
+        return dict(pairs)
+
+    def no_constant(name: str) -> NoReturn:
+        raise ValueError(f"{name} is not a JSON number")
+
+    return json.loads(text, object_pairs_hook=no_duplicates, parse_constant=no_constant)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _checksum(manifest: dict[str, Any], tensors: Arrays) -> str:
+    digest = hashlib.sha256(_canonical(manifest).encode())
+    for name, array in sorted(tensors.items()):
+        digest.update(_canonical([name, array.dtype.str, list(array.shape)]).encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _error(message: str, source: str, code: str, hint: str = "train it again, or copy it anew") -> ModelFileError:
+    return ModelFileError(message, code=code, where=source, help=hint)
+
+
+def _refuse(message: str, source: str, code: str, hint: str = "train it again, or copy it anew") -> NoReturn:
+    raise _error(message, source, code, hint)

@@ -1,0 +1,45 @@
+"""All settings of an estimator in one dataclass: the network's, the loop's, and how both meet the data."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TypeVar
+
+from elman.nn.settings import NetworkSettings
+from elman.settings import setting
+from elman.train.settings import LoopSettings
+
+_Part = TypeVar("_Part", NetworkSettings, LoopSettings)
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class Settings(NetworkSettings, LoopSettings):
+    """What can be set, each with its sentence; constructor, command line and docs read it from here."""
+
+    unit: str = setting(
+        "character", "What one step of a text is.", choices=("character", "byte", "word")
+    )
+    members: int = setting(1, "Networks learnt from different first weights; their answers are averaged.", least=1)
+    validation_fraction: float = setting(
+        0.1, "Part of the training rows held out to decide when to stop.", least=0, most=0.9
+    )
+    class_weight: str | dict[object, float] | None = setting(
+        None, 'Weight of each class: "balanced" makes all classes count alike, none counts rows alike.'
+    )
+    device: str = setting(
+        "auto", 'Where to learn; "auto" is the CPU, which wins at these sizes.', choices=("auto", "cpu", "cuda")
+    )
+    verbose: bool = setting(False, "Print a line after every epoch.")
+
+    def network_settings(self) -> NetworkSettings:
+        """Pick out what the network is made of (this part is saved with the model)."""
+        return _part(NetworkSettings, self)
+
+    def loop_settings(self, random_state: int) -> LoopSettings:
+        """Pick out how it learns, with the seed of one member."""
+        return dataclasses.replace(_part(LoopSettings, self), random_state=random_state)
+
+
+def _part(kind: type[_Part], values: Settings) -> _Part:
+    return kind(**{item.name: getattr(values, item.name) for item in dataclasses.fields(kind)})  # type: ignore[arg-type]

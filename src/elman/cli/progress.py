@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -75,3 +75,18 @@ def _bar(steps: Iterable[FitProgress]) -> Iterator[FitProgress]:
                 bar.update(task, total=step.total, completed=step.done, description=step.describe(), speed=step.speed())
                 bar.refresh()
             yield step
+
+
+@contextmanager
+def counted(total: int, what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show how many of ``total`` rows are done: a bar on a terminal when there are many, else nothing."""
+    if not sys.stderr.isatty() or total < 5000:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, rows: bar.update(task, completed=done, total=rows)

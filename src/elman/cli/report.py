@@ -59,12 +59,12 @@ def notes(evaluation: Evaluation) -> list[str]:
     if evaluation.unknown_labels:
         lines.append(
             f"warning: {sum(evaluation.unknown_labels.values()):,} rows have labels never seen in training "
-            f"(counted as misses): {_few(evaluation.unknown_labels)}"
+            f"(counted as misses): {few(evaluation.unknown_labels)}"
         )
     if evaluation.unknown_symbols:
         lines.append(
             f"{sum(evaluation.unknown_symbols.values()):,} symbols were never seen in training: "
-            f"{_few(evaluation.unknown_symbols)}"
+            f"{few(evaluation.unknown_symbols)}"
         )
     return lines
 
@@ -117,6 +117,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _few(counts: Mapping[str, Any], most: int = 8) -> str:
+def few(counts: Mapping[str, Any], most: int = 8) -> str:
+    """Name the first few of what was counted."""
     shown = ", ".join(f"{name!r} ({count})" for name, count in list(counts.items())[:most])
     return shown + (f" and {len(counts) - most} more" if len(counts) > most else "")

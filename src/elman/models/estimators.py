@@ -209,6 +209,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         self.history_ = learning.history
         if not learning.networks:
             return
+        rest, held = learning.plan.folds[0]
         learnt = {k: v for k, v in self._identity(learning.plan.seed).items() if k not in asdict(NetworkSettings())}
         self.model_ = Model(
             task="classify",
@@ -220,7 +221,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
                 "elman": __version__,
                 "libraries": {"numpy": np.__version__, "torch": torch.__version__},
                 "settings": learnt,
-                "rows": len(learning.plan.examples.sequences),
+                "rows": {"training": len(rest), "validation": len(held)},
                 "class_counts": self.class_counts_.tolist(),
                 "history": self.history_,
                 "complete": learning.complete,

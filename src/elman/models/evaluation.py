@@ -65,6 +65,7 @@ def evaluate(
     labels: Labels,
     *,
     training: tuple[list[str], Labels] | None = None,
+    baselines: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measure ``model`` on rows that it did not learn from.
@@ -76,6 +77,8 @@ def evaluate(
     training
         All rows that the model learnt from (validation rows too): the fitted baselines and the count of
         leaked rows need them.
+    baselines
+        Whether to fit those that need the training rows (they take a while).
     """
     if not texts:
         raise DataError("there are no rows to evaluate", code="E270", help="give at least one labelled row")
@@ -90,7 +93,7 @@ def evaluate(
         classes=classes,
         scores=metrics.summarise(probabilities, targets)
         | {"ceiling": metrics.ceiling(input_keys(texts), targets.tolist())},
-        baselines=_baselines(model, texts, targets, training),
+        baselines=_baselines(model, texts, targets, training if baselines else None),
         parts=_parts(texts, probabilities, targets),
         per_class=_per_class(targets, answers, classes),
         rows=len(texts),

@@ -1,0 +1,69 @@
+"""``elman info``: what is in a model file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from elman.cli.output import print_json
+from elman.cli.run import name_of
+from elman.models.model import Model
+from elman.models.saving import load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a model file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    model = load(arguments.model)
+    facts = describe(model, Path(arguments.model))
+    if arguments.json:
+        print_json(facts)
+        return 0
+    for name, value in facts.items():
+        if value not in (None, {}, []):
+            print(f"{name + ':':<14}{_shown(value)}")
+    return 0
+
+
+def describe(model: Model, path: Path) -> dict[str, Any]:
+    """Collect what a person or a program asks of a model file; JSON values."""
+    training = model.training
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "task": model.task,
+        "network": name_of(model),
+        "parameters": model.parameters,
+        "causal": model.causal,
+        "symbols": model.inputs.sizes[0] - 1,
+        "classes": [str(label) for label in model.classes_.tolist()],
+        "source": training.get("source"),
+        "columns": training.get("columns"),
+        "split": training.get("split"),
+        "seed": training.get("seed"),
+        "complete": training.get("complete"),
+        "elman": training.get("elman"),
+        "libraries": training.get("libraries"),
+        "settings": {**vars(model.settings), **training.get("settings", {})},
+        "scores": model.scores.get("scores"),
+        "baselines": model.scores.get("baselines"),
+    }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict) and all(isinstance(part, dict) for part in value.values()):
+        return "".join(f"\n  {name}: {_shown(part)}" for name, part in value.items())
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

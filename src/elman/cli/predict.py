@@ -1,0 +1,114 @@
+"""``elman predict``: answer rows, lines or texts; one row comes out for each that goes in, in order."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from elman.cli.columns import choose_input, input_texts
+from elman.cli.output import say
+from elman.cli.progress import counted
+from elman.cli.report import few
+from elman.data.table import Table, read_stream
+from elman.errors import DataError, UsageError
+from elman.files import check_writable, write_whole
+from elman.models.model import Model
+from elman.models.saving import load
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("model", metavar="MODEL", help="a model file")
+    parser.add_argument("data", metavar="DATA", nargs="?", help="a file; - reads a text a line from stdin")
+    parser.add_argument("--text", metavar="T", nargs="+", help="answer these texts instead of a file")
+    parser.add_argument("--proba", action="store_true", help="add the probability of each label")
+    parser.add_argument("--input", metavar="COL", help="column to read (default: as in training)")
+    parser.add_argument("--encoding", metavar="NAME", help="encoding of the file (default: UTF-8, or by its mark)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write here instead of stdout, whole or not at all")
+    parser.add_argument("--force", action="store_true", help="write over what is there")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if arguments.output is not None:
+        _check_output(Path(arguments.output), arguments.force)
+    model = load(arguments.model)
+    table = read_inputs(arguments, model)
+    column = arguments.input or model.training.get("columns", {}).get("input")
+    texts = input_texts(table, choose_input(table, column), learning=False)
+    with counted(len(texts), "predicting") as progress:
+        answers = answer_columns(model, texts, proba=arguments.proba, progress=progress)
+    _check_names(table, answers)
+    stream = io.StringIO() if arguments.output else sys.stdout
+    (write_json if arguments.json else write_csv)(stream, {**table.columns, **answers})
+    if isinstance(stream, io.StringIO):
+        write_whole(arguments.output, stream.getvalue().encode())
+        say(f"written: {arguments.output}")
+    _tell_unknown(model, texts)
+    return 0
+
+
+def read_inputs(arguments: argparse.Namespace, model: Model) -> Table:
+    """Read what is to be answered, from wherever it comes."""
+    column = arguments.input or model.training.get("columns", {}).get("input", "text")
+    if (arguments.text is None) == (arguments.data is None):
+        raise UsageError("give either a file (or - for stdin) or --text", code="E118", help="elman predict --help")
+    if arguments.text is not None:
+        return Table({column: arguments.text}, list(range(1, len(arguments.text) + 1)), "--text")
+    if arguments.data == "-":
+        return read_stream(sys.stdin, column)
+    return Table.read(arguments.data, encoding=arguments.encoding)
+
+
+def answer_columns(
+    model: Model, texts: list[str], *, proba: bool, progress: Callable[[int, int], None] | None
+) -> dict[str, list[Any]]:
+    """Answer each text: a column ``prediction``, and with ``proba`` a column ``p_<label>`` for each label."""
+    probabilities = model.predict_proba(texts, progress=progress)
+    best = probabilities.argmax(axis=1) if len(texts) else []
+    columns: dict[str, list[Any]] = {"prediction": model.labels.decode(best).tolist()}
+    if proba:
+        for k, label in enumerate(model.classes_.tolist()):
+            columns[f"p_{label}"] = [round(p, 6) for p in probabilities[:, k].tolist()]
+    return columns
+
+
+def write_csv(stream: TextIO, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns as CSV with a header; a missing value is an empty cell."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+
+
+def write_json(stream: TextIO, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns as JSON Lines: an object for each row."""
+    for row in zip(*columns.values(), strict=True):
+        stream.write(json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False, default=str) + "\n")
+
+
+def _check_output(path: Path, force: bool) -> None:
+    check_writable(path)
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists already", code="E115", help="--force writes over it")
+
+
+def _check_names(table: Table, answers: Mapping[str, Any]) -> None:
+    both = [name for name in answers if name in table.columns]
+    if both:
+        raise DataError(
+            f"{table.source} has a column {both[0]} already, which the answers would need",
+            code="E246",
+            help="rename it, or leave it out",
+        )
+
+
+def _tell_unknown(model: Model, texts: list[str]) -> None:
+    unknown = model.unknown_symbols(texts)
+    if unknown:
+        say(f"{unknown.total():,} symbols were never seen in training: {few(unknown)}")

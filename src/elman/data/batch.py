@@ -1,0 +1,124 @@
+"""Encoded sequences of different lengths, cut into batches and padded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MOST_STEPS = 1 << 18  # rows times steps of one batch; a longer sequence stands alone
+CHUNK = 50  # batches that are sorted by length together: little padding, but still a random order
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """B sequences, padded with 0 to the longest.
+
+    Attributes
+    ----------
+    inputs
+        int64 (B, T), or (B, T, G) if a step has several ids.
+    targets
+        int64 (B,), or None.
+    lengths
+        int64 (B,): the steps of each sequence.
+    weights
+        float32 (B,), or None if all count alike.
+    rows
+        int64 (B,): the rows of the table that they came from.
+    """
+
+    inputs: Ids
+    targets: Ids | None
+    lengths: Ids
+    weights: npt.NDArray[np.float32] | None
+    rows: Ids
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def pad(sequences: Sequence[npt.NDArray[Any]]) -> tuple[Ids, Ids]:
+    """Stack ids (T,) or (T, G) of different lengths.
+
+    Returns
+    -------
+    tuple
+        ``(array, lengths)``: int64 (B, T) or (B, T, G), 0 behind each end; int64 (B,).
+    """
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    steps = int(lengths.max(initial=0))
+    columns = sequences[0].shape[1:] if len(sequences) else ()
+    array = np.zeros((len(sequences), steps, *columns), dtype=np.int64)
+    for row, sequence in enumerate(sequences):
+        array[row, : len(sequence)] = sequence
+    return array, lengths
+
+
+def make_batch(
+    sequences: Sequence[npt.NDArray[Any]],
+    targets: npt.NDArray[np.integer[Any]] | None,
+    weights: npt.NDArray[np.floating[Any]] | None,
+    rows: npt.ArrayLike,
+) -> Batch:
+    """Build the batch of ``rows`` from all sequences, targets (B,) and weights (B,)."""
+    chosen = np.asarray(rows, dtype=np.int64)
+    inputs, lengths = pad([sequences[row] for row in chosen.tolist()])
+    return Batch(
+        inputs=inputs,
+        targets=None if targets is None else targets[chosen].astype(np.int64),
+        lengths=lengths,
+        weights=None if weights is None else weights[chosen].astype(np.float32),
+        rows=chosen,
+    )
+
+
+def batch_rows(
+    lengths: npt.ArrayLike,
+    batch_size: int,
+    rng: np.random.Generator | None = None,
+    *,
+    most_steps: int = MOST_STEPS,
+) -> list[Ids]:
+    """Cut the rows of sequences of these lengths (B,) into batches of like length.
+
+    Parameters
+    ----------
+    batch_size
+        Most rows in a batch.
+    rng
+        Shuffles: rows are mixed, sorted within chunks of 50 batches, and the batches mixed. Without it,
+        all rows are sorted, the longest first.
+    most_steps
+        Most rows times steps in a batch, so that one giant sequence cannot fill the memory.
+
+    Returns
+    -------
+    list
+        Row numbers, int64, each row in exactly one batch.
+    """
+    steps = np.asarray(lengths, dtype=np.int64)
+    if rng is None:
+        return list(_cut(_longest_first(np.arange(len(steps)), steps), steps, batch_size, most_steps))
+    order = rng.permutation(len(steps))
+    chunks = [order[start : start + CHUNK * batch_size] for start in range(0, len(order), CHUNK * batch_size)]
+    batches = [b for c in chunks for b in _cut(_longest_first(c, steps), steps, batch_size, most_steps)]
+    return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def _longest_first(rows: Ids, steps: Ids) -> Ids:
+    return rows[np.argsort(-steps[rows], kind="stable")]
+
+
+def _cut(rows: Ids, steps: Ids, batch_size: int, most_steps: int) -> Iterator[Ids]:
+    start = 0
+    while start < len(rows):
+        longest = max(1, int(steps[rows[start]]))
+        end = start + min(batch_size, max(1, most_steps // longest))
+        yield rows[start:end]
+        start = end

@@ -1,0 +1,336 @@
+"""Texts and labels to whole numbers and back: fit, encode, decode, and two arrays to be saved."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from elman.data.sequences import as_labels
+from elman.data.strings import Arrays, check_names, checked, damaged, pack, unpack
+from elman.data.units import UNITS, UNKNOWN
+from elman.errors import UsageError
+from elman.settings import check_settings, setting
+
+Ids = npt.NDArray[np.int32]
+Keys = npt.NDArray[np.int64]
+
+CHUNK = 1 << 20  # symbols that are looked up at once, so that memory stays small
+
+
+@dataclass(kw_only=True)
+class TextCodec:
+    """A text as ids, a row for each step; id 0 is whatever was not seen in training.
+
+    Texts are brought to Unicode's composed form (NFC) first. Column 0 holds the id of the step's symbol;
+    column g the id of the group of g + 1 symbols that ends there, 0 where there are not yet so many.
+    Ids follow falling counts, then code points, so that they do not depend on the order of the texts.
+    """
+
+    kind: ClassVar[str] = "text"
+
+    unit: str = setting("character", "What one step reads.", choices=tuple(UNITS))
+    groups: int = setting(
+        1, "Longest group of symbols, ending at a step, that has an id of its own.", least=1, most=8
+    )
+    min_count: int = setting(
+        2, "Groups of two symbols or more that are seen fewer times count as unknown.", least=1
+    )
+    vocabulary: list[list[str]] = field(default_factory=list, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        self._unit = UNITS[self.unit]
+        self._known: dict[str, int] = {}
+        self._chains: list[tuple[Keys, Ids]] = []
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many ids each column has, the unknown one included."""
+        return tuple(len(entries) + 1 for entries in self.vocabulary)
+
+    def fit(self, texts: Iterable[str]) -> Self:
+        """Learn the symbols of ``texts`` and the groups that stand there often enough."""
+        texts = list(texts)
+        self._take([_in_order(Counter(itertools.chain.from_iterable(map(self._cut, texts))))])
+        for _ in range(1, self.groups):
+            self._take([*self.vocabulary, self._longer_groups(texts)])
+        return self
+
+    def encode(self, text: str) -> Ids:
+        """Return the ids of ``text``: (T,), or (T, groups) if ``groups`` is more than 1."""
+        return self.encode_all([text])[0]
+
+    def encode_all(self, texts: Iterable[str]) -> list[Ids]:
+        """Encode many texts, quickly."""
+        self._check_fitted()
+        encoded: list[Ids] = []
+        for chunk in _chunks(map(self._cut, texts)):
+            columns, _ = self._columns(chunk)
+            ids = columns[:, 0] if self.groups == 1 else columns
+            ends = itertools.accumulate(map(len, chunk))
+            encoded.extend(ids[end - len(symbols) : end] for symbols, end in zip(chunk, ends, strict=True))
+        return encoded
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """Return the text of ids (T,) or (T, groups); an unknown symbol becomes U+FFFD.
+
+        Raises
+        ------
+        UsageError
+            E121 if an id is none of the codec's.
+        """
+        self._check_fitted()
+        first = np.asarray(ids, dtype=np.int64)
+        first = first[:, 0] if first.ndim == 2 else first
+        check_ids(first, self.sizes[0])
+        return self._unit.join([self.vocabulary[0][i - 1] if i else UNKNOWN for i in first.tolist()])
+
+    def normalise(self, text: str) -> str:
+        """Return ``text`` as ``decode`` gives it back when all its symbols are known."""
+        return self._unit.join(self._cut(text))
+
+    def unknown(self, text: str) -> list[str]:
+        """List the symbols of ``text`` never seen in training, in order; a byte is named like 0xE9."""
+        self._check_fitted()
+        return [self._unit.shown(symbol) for symbol in self._cut(text) if symbol not in self._known]
+
+    def count_unknown(self, texts: Iterable[str]) -> Counter[str]:
+        """Count each symbol of ``texts`` that was never seen in training."""
+        self._check_fitted()
+        counts = Counter(itertools.chain.from_iterable(map(self._cut, texts)))
+        return Counter({self._unit.shown(s): n for s, n in counts.items() if s not in self._known})
+
+    def settings(self) -> dict[str, Any]:
+        """Return what JSON can hold of this codec."""
+        return {"unit": self.unit, "groups": self.groups, "min_count": self.min_count}
+
+    def arrays(self) -> Arrays:
+        """Return the vocabulary: ``vocabulary.{g}.bytes`` and ``vocabulary.{g}.offsets`` for column g."""
+        self._check_fitted()
+        packed = [pack(entries, f"vocabulary.{column}") for column, entries in enumerate(self.vocabulary)]
+        return {name: array for part in packed for name, array in part.items()}
+
+    @classmethod
+    def restore(cls, settings: Mapping[str, Any], arrays: Arrays) -> Self:
+        """Build the codec again from ``settings()`` and ``arrays()``.
+
+        Raises
+        ------
+        ModelFileError
+            E320 to E323, if they are not what a codec wrote.
+        """
+        if set(settings) != {"unit", "groups", "min_count"}:
+            raise damaged("a codec's settings are unit, groups and min_count", "E320")
+        try:
+            codec = cls(**settings)
+        except UsageError as error:
+            raise damaged(error.message, "E320") from None
+        check_names(
+            arrays, {f"vocabulary.{g}.{part}" for g in range(codec.groups) for part in ("bytes", "offsets")}
+        )
+        vocabulary = [unpack(arrays, f"vocabulary.{g}") for g in range(codec.groups)]
+        if not all(map(codec._unit.is_symbol, vocabulary[0])):
+            raise damaged(f"vocabulary.0 holds something else than a {codec.unit}", "E322")
+        codec._take(vocabulary)
+        return codec
+
+    def _cut(self, text: str) -> Sequence[str]:
+        return self._unit.cut(unicodedata.normalize("NFC", text))
+
+    def _take(self, vocabulary: list[list[str]]) -> None:
+        self.vocabulary = vocabulary
+        numbers = [{entry: i for i, entry in enumerate(entries, start=1)} for entries in vocabulary]
+        self._known = numbers[0]
+        self._chains = [self._chain(*pair) for pair in itertools.pairwise(numbers)]
+
+    def _chain(self, shorter: dict[str, int], longer: dict[str, int]) -> tuple[Keys, Ids]:
+        """Return, sorted by key, the key and the id of each longer group: see ``_keys``."""
+        keys = np.zeros(len(longer), dtype=np.int64)
+        for place, entry in enumerate(longer):
+            head, last = self._parted(entry)
+            if head not in shorter or last not in self._known:
+                raise damaged("a group of symbols has an end that is not known itself", "E322")
+            keys[place] = shorter[head] * (len(self._known) + 1) + self._known[last]
+        order = np.argsort(keys)
+        return keys[order], (order + 1).astype(np.int32)
+
+    def _parted(self, entry: str) -> tuple[str, str]:
+        if not self._unit.glue:
+            return entry[:-1], entry[-1:]
+        head, _, last = entry.rpartition(self._unit.glue)
+        return head, last
+
+    def _columns(self, chunk: Sequence[Sequence[str]]) -> tuple[Ids, Keys]:
+        """Return the ids (N, columns known so far) of N symbols, and each one's step in its own text (N,)."""
+        lengths = np.array([len(symbols) for symbols in chunk], dtype=np.int64)
+        symbols = itertools.chain.from_iterable(chunk)
+        total = int(lengths.sum())
+        columns = np.zeros((total, len(self.vocabulary)), dtype=np.int32)
+        columns[:, 0] = np.fromiter(map(self._known.get, symbols, itertools.repeat(0)), np.int32, total)
+        steps = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        for column, (known, ids) in enumerate(self._chains, start=1):
+            columns[:, column] = _look_up(self._keys(columns, column, steps), known, ids)
+        return columns, steps
+
+    def _keys(self, columns: Ids, column: int, steps: Keys) -> Keys:
+        """Number the group that ends at each step (N) by its head's id and its last one's; -1 for none."""
+        keys = np.full(len(columns), -1, dtype=np.int64)
+        before, last = columns[:-1, column - 1].astype(np.int64), columns[1:, 0]
+        there = (before > 0) & (last > 0) & (steps[1:] >= column)
+        keys[1:][there] = (before * self.sizes[0] + last)[there]
+        return keys
+
+    def _longer_groups(self, texts: Iterable[str]) -> list[str]:
+        """Find the groups that are one symbol longer than the longest known ones."""
+        counts: Counter[int] = Counter()
+        for chunk in _chunks(map(self._cut, texts)):
+            columns, steps = self._columns(chunk)
+            keys = self._keys(columns, len(self.vocabulary), steps)
+            found, times = np.unique(keys[keys >= 0], return_counts=True)
+            counts.update(dict(zip(found.tolist(), times.tolist(), strict=True)))
+        return _in_order({self._named(key): n for key, n in counts.items() if n >= self.min_count})
+
+    def _named(self, key: int) -> str:
+        head, last = divmod(key, self.sizes[0])
+        return self.vocabulary[-1][head - 1] + self._unit.glue + self.vocabulary[0][last - 1]
+
+    def _check_fitted(self) -> None:
+        if not self.vocabulary:
+            raise UsageError("this TextCodec has not seen any texts yet", code="E122", help="call fit first")
+
+
+def check_ids(ids: npt.NDArray[np.int64], size: int) -> None:
+    """Raise ``UsageError`` (E121) unless all ``ids`` are 0 to ``size`` - 1."""
+    if ids.size and not 0 <= ids.min() <= ids.max() < size:
+        raise UsageError(f"ids must be 0 to {size - 1}", code="E121", help="decode what encode gave")
+
+
+def _chunks(texts: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+    chunk: list[Sequence[str]] = []
+    size = 0
+    for symbols in texts:
+        chunk.append(symbols)
+        size += len(symbols) + 1
+        if size >= CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    yield chunk
+
+
+def _look_up(keys: Keys, known: Keys, ids: Ids) -> Ids:
+    if len(known) == 0:
+        return np.zeros(len(keys), dtype=np.int32)
+    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.where(known[places] == keys, ids[places], np.int32(0))
+
+
+def _in_order(counts: Mapping[str, int]) -> list[str]:
+    # half a surrogate pair is no character and no file could hold it, so it stays unknown
+    whole = [entry for entry in counts if not any("\ud800" <= letter <= "\udfff" for letter in entry)]
+    return sorted(whole, key=lambda entry: (-counts[entry], entry))
+
+
+@dataclass(eq=False)
+class LabelCodec:
+    """Labels as ids 0, 1, 2 … in the labels' own order; what ``decode`` gives has the type that came."""
+
+    kind: ClassVar[str] = "label"
+
+    classes_: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, dtype=np.str_))
+
+    def fit(self, labels: Any) -> Self:
+        """Learn the classes of labels (B,): text, whole numbers, floats or truth values."""
+        self.classes_ = np.unique(as_labels(labels, "labels"))
+        return self
+
+    def encode(self, labels: Any) -> npt.NDArray[np.int64]:
+        """Return ids (B,); -1 for a label that is none of the classes."""
+        self._check_fitted()
+        given = as_labels(labels, "labels")
+        if given.size == 0 or (given.dtype.kind == "U") != (self.classes_.dtype.kind == "U"):
+            return np.full(given.shape, -1, dtype=np.int64)
+        places = np.minimum(np.searchsorted(self.classes_, given), len(self.classes_) - 1)
+        return np.where(self.classes_[places] == given, places, -1).astype(np.int64)
+
+    def decode(self, ids: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Return the labels (B,) of ids (B,).
+
+        Raises
+        ------
+        UsageError
+            E121 if an id is none of the codec's.
+        """
+        self._check_fitted()
+        places = np.asarray(ids, dtype=np.int64)
+        check_ids(places, len(self.classes_))
+        return self.classes_[places]
+
+    def settings(self) -> dict[str, Any]:
+        """Return what JSON can hold of this codec: the labels' type."""
+        kind = self.classes_.dtype
+        return {"dtype": "str" if kind.kind == "U" else kind.name}
+
+    def arrays(self) -> Arrays:
+        """Return the classes: ``classes.bytes`` and ``classes.offsets`` for text, else ``classes``."""
+        self._check_fitted()
+        if self.classes_.dtype.kind == "U":
+            return pack(self.classes_.tolist(), "classes")
+        return {"classes": self.classes_.view(np.uint8) if self.classes_.dtype == bool else self.classes_}
+
+    @classmethod
+    def restore(cls, settings: Mapping[str, Any], arrays: Arrays) -> Self:
+        """Build the codec again from ``settings()`` and ``arrays()``.
+
+        Raises
+        ------
+        ModelFileError
+            E320 to E323, if they are not what a codec wrote.
+        """
+        classes = _restored_classes(_label_type(settings), arrays)
+        if len(classes) == 0 or (classes.dtype.kind == "f" and not np.isfinite(classes).all()):
+            raise damaged("the classes are missing or not finite", "E322")
+        if not (classes[:-1] < classes[1:]).all():
+            raise damaged("the classes are not in order", "E323")
+        return cls(classes)
+
+    def _check_fitted(self) -> None:
+        if len(self.classes_) == 0:
+            raise UsageError(
+                "this LabelCodec has not seen any labels yet", code="E122", help="call fit first"
+            )
+
+
+_LABEL_TYPES = {"str", "bool", "float16", "float32", "float64"}
+_LABEL_TYPES |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+
+
+def _label_type(settings: Mapping[str, Any]) -> str:
+    if set(settings) != {"dtype"} or str(settings["dtype"]) not in _LABEL_TYPES:
+        raise damaged("the labels' type is none that is known", "E320")
+    return str(settings["dtype"])
+
+
+def _restored_classes(kind: str, arrays: Arrays) -> npt.NDArray[Any]:
+    if kind == "str":
+        check_names(arrays, {"classes.bytes", "classes.offsets"})
+        texts = unpack(arrays, "classes")
+        if any("\0" in text for text in texts):  # NumPy would drop one at the end
+            raise damaged("a class holds a NUL character", "E322")
+        return np.array(texts, dtype=np.str_)
+    check_names(arrays, {"classes"})
+    if kind != "bool":
+        return checked(arrays, "classes", np.dtype(kind))
+    flags = checked(arrays, "classes", np.uint8)
+    if np.any(flags > np.uint8(1)):
+        raise damaged("a truth value is neither 0 nor 1", "E322")
+    return flags.astype(np.bool_)
+
+
+CODECS: dict[str, type[TextCodec] | type[LabelCodec]] = {"text": TextCodec, "label": LabelCodec}

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elman.data.batch import CHUNK, batch_rows, make_batch, pad
+
+lengths = st.lists(st.integers(0, 40), max_size=80)
+
+
+def test_pad_one_id_a_step():
+    array, steps = pad([np.array([1, 2, 3], dtype=np.int32), np.array([], dtype=np.int32), np.array([4])])
+    assert array.tolist() == [[1, 2, 3], [0, 0, 0], [4, 0, 0]]
+    assert steps.tolist() == [3, 0, 1]
+    assert (array.dtype, steps.dtype) == (np.int64, np.int64)
+
+
+def test_pad_several_ids_a_step():
+    array, steps = pad([np.array([[1, 0]]), np.array([[2, 0], [3, 4]])])
+    assert array.tolist() == [[[1, 0], [0, 0]], [[2, 0], [3, 4]]]
+    assert steps.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("sequences", "shape"),
+    [([], (0, 0)), ([np.zeros(0)], (1, 0)), ([np.zeros((0, 3))], (1, 0, 3))],
+)
+def test_pad_nothing(sequences, shape):
+    array, steps = pad(sequences)
+    assert array.shape == shape
+    assert steps.tolist() == [0] * len(sequences)
+
+
+def test_make_batch():
+    sequences = [np.array([1]), np.array([2, 3]), np.array([4, 5, 6])]
+    batch = make_batch(sequences, np.array([7, 8, 9], dtype=np.int32), np.array([0.5, 1, 2]), [2, 0])
+    assert batch.inputs.tolist() == [[4, 5, 6], [1, 0, 0]]
+    assert batch.targets.tolist() == [9, 7]
+    assert batch.lengths.tolist() == [3, 1]
+    assert batch.weights.tolist() == [2.0, 0.5]
+    assert batch.rows.tolist() == [2, 0]
+    assert len(batch) == 2
+    assert (batch.targets.dtype, batch.weights.dtype) == (np.int64, np.float32)
+
+
+def test_make_batch_to_predict():
+    batch = make_batch([np.array([1])], None, None, [0])
+    assert (batch.targets, batch.weights) == (None, None)
+
+
+@given(lengths, st.integers(1, 9), st.integers(0, 200), st.booleans())
+def test_each_row_stands_in_one_batch_within_the_limits(steps, batch_size, most_steps, shuffled):
+    rng = np.random.default_rng(0) if shuffled else None
+    batches = batch_rows(steps, batch_size, rng, most_steps=most_steps)
+    assert sorted(row for batch in batches for row in batch.tolist()) == list(range(len(steps)))
+    for batch in batches:
+        assert 1 <= len(batch) <= batch_size
+        assert len(batch) == 1 or len(batch) * max(steps[row] for row in batch) <= most_steps
+
+
+def test_without_a_generator_the_longest_come_first():
+    batches = batch_rows([1, 3, 2, 3, 0], 2)
+    assert [batch.tolist() for batch in batches] == [[1, 3], [2, 0], [4]]
+
+
+def test_a_giant_stands_alone():
+    batches = batch_rows([5, 1_000_000, 6, 7], 64)
+    assert [batch.tolist() for batch in batches] == [[1], [3, 2, 0]]
+
+
+def test_shuffled_by_the_generator_alone():
+    steps = np.arange(500) % 37
+    first, second, other = (batch_rows(steps, 8, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert [b.tolist() for b in first] == [b.tolist() for b in second]
+    assert [b.tolist() for b in first] != [b.tolist() for b in other]
+
+
+def test_little_padding_but_a_random_order():
+    steps = np.random.default_rng(0).integers(1, 30, size=6400)
+    batches = batch_rows(steps, 64, np.random.default_rng(1))
+    padded = sum(len(batch) * steps[batch].max() for batch in batches)
+    assert padded < 1.05 * steps.sum()
+    longest = [steps[batch].max() for batch in batches[: CHUNK // 2]]
+    assert longest != sorted(longest)
+    assert longest != sorted(longest, reverse=True)
+    assert (
+        len(
+            {frozenset(batch.tolist()) for batch in batches}
+            & {frozenset(batch.tolist()) for batch in batch_rows(steps, 64, np.random.default_rng(2))}
+        )
+        == 0
+    )

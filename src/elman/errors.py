@@ -48,7 +48,7 @@ class UsageError(ElmanError, ValueError):
     exit_code = 2
 
 
-class MissingExtra(UsageError, ImportError):
+class MissingExtraError(UsageError, ImportError):
     """An optional library is not installed (E150)."""
 
     def __init__(self, message: str, *, code: str = "E150", where: str = "", help: str = "") -> None:  # noqa: A002
@@ -79,6 +79,8 @@ class DivergedError(ElmanError, ArithmeticError):
     exit_code = 5
 
 
-def missing_extra(library: str, extra: str, purpose: str) -> MissingExtra:
+def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:
     """Build the error that names the command which adds ``library``."""
-    return MissingExtra(f"{purpose} needs {library}, which is not installed", help=f'pip install "elman[{extra}]"')
+    return MissingExtraError(
+        f"{purpose} needs {library}, which is not installed", help=f'pip install "elman[{extra}]"'
+    )

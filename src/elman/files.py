@@ -59,7 +59,9 @@ def output_error(path: Path, error: OSError) -> OutputError:
     """Turn an operating system's error on writing ``path`` into one clear sentence."""
     if isinstance(error, FileNotFoundError):
         return OutputError(
-            f"cannot write {path}: there is no folder {path.parent}", code="E251", help="make the folder first"
+            f"cannot write {path}: there is no folder {path.parent}",
+            code="E251",
+            help="make the folder first",
         )
     reason = (error.strerror or str(error)).lower()
     return OutputError(f"cannot write {path}: {reason}", code="E252", help="choose another place with -o")

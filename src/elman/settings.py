@@ -49,7 +49,7 @@ def settings_of(kind: type) -> list[Field[Any]]:
 
 
 def check_settings(values: Any) -> None:
-    """Raise ``UsageError`` with one sentence if any setting of ``values`` has a wrong type or is out of range."""
+    """Raise ``UsageError`` with one sentence if a setting of ``values`` is of a wrong type or size."""
     for item in settings_of(type(values)):
         _check_one(item, getattr(values, item.name))
 
@@ -57,7 +57,9 @@ def check_settings(values: Any) -> None:
 def _check_one(item: Field[Any], value: Any) -> None:
     expected = str(item.type)
     if not _fits(value, expected):
-        raise UsageError(f"{item.name} must be {_plain(expected)}, not {value!r}", code="E110", help=_sentence(item))
+        raise UsageError(
+            f"{item.name} must be {_plain(expected)}, not {value!r}", code="E110", help=_sentence(item)
+        )
     complaint = item.metadata["limits"].complaint(value)
     if complaint:
         near = difflib.get_close_matches(str(value), item.metadata["limits"].choices, n=1)

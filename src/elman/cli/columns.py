@@ -1,4 +1,4 @@
-"""From a table to inputs and labels: which columns, and what is wrong with a value, by file, line and column."""
+"""From a table to inputs and labels: which columns, and which values are wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def choose_input(table: Table, name: str | None, besides: str | None = None) -> 
         return left[0]
     if not left:
         raise UsageError(
-            f"{table.source} has no column but the target {besides}", code="E112", help="add a column to learn from"
+            f"{table.source} has no column but the target {besides}",
+            code="E112",
+            help="add a column to learn from",
         )
     raise UsageError(
         f"which column of {table.source} is the input? it could be {', '.join(left)}",
@@ -35,7 +37,10 @@ def input_texts(table: Table, column: str, *, learning: bool) -> list[str]:
         if not isinstance(value, str):
             what = "is missing" if value is None else f"is {value!r}, not a text"
             raise DataError(
-                f"the input {what}", code="E241", where=table.place(row, column), help="put the value in quotes"
+                f"the input {what}",
+                code="E241",
+                where=table.place(row, column),
+                help="put the value in quotes",
             )
         if learning and not value.strip():
             raise DataError(
@@ -75,6 +80,9 @@ def group_column(table: Table, name: str | None, split: str | None) -> list[Any]
     for row, value in enumerate(values):
         if value is None or value == "":
             raise DataError(
-                "the group is empty", code="E245", where=table.place(row, name), help="fill it in, or leave the row out"
+                "the group is empty",
+                code="E245",
+                where=table.place(row, name),
+                help="fill it in, or leave the row out",
             )
     return values

@@ -24,8 +24,12 @@ SHOWN = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments: which demo, where to, and every setting."""
     parser.add_argument("name", metavar="NAME", nargs="?", default="names", help=f"one of {', '.join(DEMOS)}")
-    parser.add_argument("-o", "--output", metavar="FOLDER", default="demo", help="where to write (default: ./demo)")
-    parser.add_argument("--no-baselines", action="store_true", help="do not fit the baselines (they take a while)")
+    parser.add_argument(
+        "-o", "--output", metavar="FOLDER", default="demo", help="where to write (default: ./demo)"
+    )
+    parser.add_argument(
+        "--no-baselines", action="store_true", help="do not fit the baselines (they take a while)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     add_settings(parser, "settings", Settings, set())
 
@@ -33,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     if arguments.name not in DEMOS:
-        raise UsageError(f'there is no demo "{arguments.name}"', code="E119", help=f"one of {', '.join(DEMOS)}")
+        raise UsageError(
+            f'there is no demo "{arguments.name}"', code="E119", help=f"one of {', '.join(DEMOS)}"
+        )
     folder = Path(arguments.output)
     try:
         folder.mkdir(parents=True, exist_ok=True)

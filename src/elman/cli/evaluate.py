@@ -20,10 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument("data", metavar="DATA", help="a file with the columns that the model learnt from")
-    parser.add_argument("--train", metavar="FILE", help="what it learnt from: fits the baselines, counts leaked rows")
+    parser.add_argument(
+        "--train", metavar="FILE", help="what it learnt from: fits the baselines, counts leaked rows"
+    )
     parser.add_argument("--target", metavar="COL", help="column with the truth (default: as in training)")
     parser.add_argument("--input", metavar="COL", help="column to read (default: as in training)")
-    parser.add_argument("--encoding", metavar="NAME", help="encoding of the files (default: UTF-8, or by its mark)")
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="encoding of the files (default: UTF-8, or by its mark)"
+    )
     parser.add_argument("--picture", metavar="PNG", help="draw the confusion matrix here")
 
 
@@ -36,7 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     found = evaluate(model, texts, labels, training=training)
     pictures = _draw(found, arguments.picture)
     if arguments.json:
-        print_json({**found.to_json(), "split": _split(found, training), "model": arguments.model, "pictures": pictures})
+        print_json(
+            {
+                **found.to_json(),
+                "split": _split(found, training),
+                "model": arguments.model,
+                "pictures": pictures,
+            }
+        )
     else:
         print_evaluation(found, name_of(model))
         if training is None:
@@ -55,7 +66,11 @@ def _rows(model: Model, arguments: argparse.Namespace, path: str) -> tuple[list[
 
 
 def _split(found: Evaluation, training: tuple[list[str], Any] | None) -> dict[str, Any]:
-    return {"train": None if training is None else len(training[0]), "test": found.rows, "leaked": found.leaked}
+    return {
+        "train": None if training is None else len(training[0]),
+        "test": found.rows,
+        "leaked": found.leaked,
+    }
 
 
 def _draw(found: Evaluation, path: str | None) -> list[str]:

@@ -31,8 +31,18 @@ def given_settings(arguments: argparse.Namespace, kind: type) -> dict[str, Any]:
 def _add(group: Any, item: Field[Any]) -> None:
     option = "--" + item.name.replace("_", "-")
     names = [ALIASES[item.name], option] if item.name in ALIASES else [option]
-    shown = "none" if item.default is None else str(item.default).lower() if isinstance(item.default, bool) else item.default
-    common = {"dest": item.name, "default": argparse.SUPPRESS, "help": f"{item.metadata['sentence']} (default: {shown})"}
+    shown = (
+        "none"
+        if item.default is None
+        else str(item.default).lower()
+        if isinstance(item.default, bool)
+        else item.default
+    )
+    common = {
+        "dest": item.name,
+        "default": argparse.SUPPRESS,
+        "help": f"{item.metadata['sentence']} (default: {shown})",
+    }
     common["help"] = common["help"].replace("%", "%%")
     if item.type == "bool":
         group.add_argument(*names, action=argparse.BooleanOptionalAction, **common)
@@ -64,6 +74,8 @@ def _reader(annotation: str) -> Callable[[str], Any]:
         if "str" in kinds:
             return text
         wanted = "a whole number" if "int" in kinds and "float" not in kinds else "a number"
-        raise argparse.ArgumentTypeError(f"it must be {wanted}{' or none' if 'None' in kinds else ''}, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"it must be {wanted}{' or none' if 'None' in kinds else ''}, not {text!r}"
+        )
 
     return read

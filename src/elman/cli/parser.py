@@ -27,11 +27,14 @@ COMMANDS = {
 }
 
 
+SENTENCE = "Recurrent networks: learn one from a table of sequences, measure it honestly, use it anywhere."
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, but a wrong argument raises ``UsageError`` with the nearest option as help."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
         """Raise what ``main`` prints."""
@@ -63,7 +66,7 @@ def main_parser() -> Parser:
     parser = Parser(
         prog="elman",
         usage="elman COMMAND [arguments]",
-        description=f"Recurrent networks: learn one from a table of sequences, measure it, use it.\n\ncommands:\n{lines}",
+        description=f"{SENTENCE}\n\ncommands:\n{lines}",
         epilog="elman COMMAND --help tells the arguments of one command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

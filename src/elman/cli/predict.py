@@ -29,8 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", metavar="T", nargs="+", help="answer these texts instead of a file")
     parser.add_argument("--proba", action="store_true", help="add the probability of each label")
     parser.add_argument("--input", metavar="COL", help="column to read (default: as in training)")
-    parser.add_argument("--encoding", metavar="NAME", help="encoding of the file (default: UTF-8, or by its mark)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write here instead of stdout, whole or not at all")
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="encoding of the file (default: UTF-8, or by its mark)"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write here instead of stdout, whole or not at all"
+    )
     parser.add_argument("--force", action="store_true", help="write over what is there")
 
 
@@ -58,7 +62,9 @@ def read_inputs(arguments: argparse.Namespace, model: Model) -> Table:
     """Read what is to be answered, from wherever it comes."""
     column = arguments.input or model.training.get("columns", {}).get("input", "text")
     if (arguments.text is None) == (arguments.data is None):
-        raise UsageError("give either a file (or - for stdin) or --text", code="E118", help="elman predict --help")
+        raise UsageError(
+            "give either a file (or - for stdin) or --text", code="E118", help="elman predict --help"
+        )
     if arguments.text is not None:
         return Table({column: arguments.text}, list(range(1, len(arguments.text) + 1)), "--text")
     if arguments.data == "-":

@@ -72,7 +72,13 @@ def _bar(steps: Iterable[FitProgress]) -> Iterator[FitProgress]:
         for step in steps:
             if step.epoch_ended or time.monotonic() - last > 0.1:
                 last = time.monotonic()
-                bar.update(task, total=step.total, completed=step.done, description=step.describe(), speed=step.speed())
+                bar.update(
+                    task,
+                    total=step.total,
+                    completed=step.done,
+                    description=step.describe(),
+                    speed=step.speed(),
+                )
                 bar.refresh()
             yield step
 

@@ -53,7 +53,9 @@ def notes(evaluation: Evaluation) -> list[str]:
     """Say in a line each what a reader must know before believing the scores."""
     lines = []
     if evaluation.leaked:
-        lines.append(f"warning: {evaluation.leaked:,} of {evaluation.rows:,} rows stand in training too (leaked)")
+        lines.append(
+            f"warning: {evaluation.leaked:,} of {evaluation.rows:,} rows stand in training too (leaked)"
+        )
     elif evaluation.leaked == 0:
         lines.append(f"none of the {evaluation.rows:,} rows stands in training")
     if evaluation.unknown_labels:

@@ -10,7 +10,7 @@ from typing import Any
 from elman.cli.output import print_json, say
 from elman.cli.progress import interruptible, shown
 from elman.cli.report import print_evaluation, print_seeds
-from elman.errors import DivergedError, MissingExtra, UsageError
+from elman.errors import DivergedError, MissingExtraError, UsageError
 from elman.files import check_writable
 from elman.models.evaluation import Evaluation
 from elman.models.model import Model
@@ -60,7 +60,9 @@ class Files:
                 help="--resume goes on with it, --force starts anew",
             )
         elif self.model.exists():
-            raise UsageError(f"{self.model} exists already", code="E115", help="--force writes over it, -o chooses another")
+            raise UsageError(
+                f"{self.model} exists already", code="E115", help="--force writes over it, -o chooses another"
+            )
 
 
 def run_trial(trial: Trial, files: Files, more: dict[str, Any] | None = None) -> int:
@@ -83,7 +85,7 @@ def run_trial(trial: Trial, files: Files, more: dict[str, Any] | None = None) ->
 
 
 def run_seeds(trials: list[Trial], files: Files) -> int:
-    """Learn once for each seed; the first one's model is saved, the scores are printed as mean ± deviation."""
+    """Learn once for each seed; save the first model, print mean ± deviation."""
     kept: list[tuple[Model, Evaluation]] = []
     for trial in trials:
         say(f"seed {trial.seed}")
@@ -96,7 +98,10 @@ def run_seeds(trials: list[Trial], files: Files) -> int:
     (model, found), runs = kept[0], [evaluation for _, evaluation in kept]
     pictures = draw(model, found, files.model)
     if files.as_json:
-        each = [{"seed": t.seed, "scores": r.scores, "baselines": r.baselines} for t, r in zip(trials, runs, strict=True)]
+        each = [
+            {"seed": t.seed, "scores": r.scores, "baselines": r.baselines}
+            for t, r in zip(trials, runs, strict=True)
+        ]
         print_json(as_json(model, found, files.model, pictures) | {"seeds": each})
     else:
         print_seeds(runs, name_of(model))
@@ -135,7 +140,7 @@ def draw(model: Model, found: Evaluation, path: Path) -> list[Path]:
     try:
         draw_confusion(found, confusion)
         draw_history(model.training["history"], learning)
-    except MissingExtra as error:
+    except MissingExtraError as error:
         say(f"no pictures: {error}")
         return []
     return [confusion, learning]

@@ -21,14 +21,22 @@ from elman.train.settings import LoopSettings
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments: the files, then every setting."""
-    parser.add_argument("data", metavar="DATA", help="CSV, TSV, JSON Lines, Parquet, or a folder of text files")
+    parser.add_argument(
+        "data", metavar="DATA", help="CSV, TSV, JSON Lines, Parquet, or a folder of text files"
+    )
     parser.add_argument("--target", metavar="COL", help="column to answer (of a folder: label)")
     parser.add_argument("--input", metavar="COL", help="column to read (default: the only other one)")
     parser.add_argument("--group", metavar="COL", help="rows of one group stay on one side of every split")
-    parser.add_argument("--split", choices=("random", "group"), help="how test rows are held out (default: random)")
+    parser.add_argument(
+        "--split", choices=("random", "group"), help="how test rows are held out (default: random)"
+    )
     parser.add_argument("--test", metavar="FILE", help="measure on this file instead of a held-out part")
-    parser.add_argument("--encoding", metavar="NAME", help="encoding of the file (default: UTF-8, or by its mark)")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="learn N times, print mean ± deviation")
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="encoding of the file (default: UTF-8, or by its mark)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=1, metavar="N", help="learn N times, print mean ± deviation"
+    )
     add_output_arguments(parser)
     seen: set[str] = set()
     add_settings(parser, "the network", NetworkSettings, seen)
@@ -38,10 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where the model goes; ``elman demo`` takes the same."""
-    parser.add_argument("-o", "--output", metavar="MODEL", help="where to save (default: ./<name of DATA>.safetensors)")
+    parser.add_argument(
+        "-o", "--output", metavar="MODEL", help="where to save (default: ./<name of DATA>.safetensors)"
+    )
     parser.add_argument("--force", action="store_true", help="write over what is there")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
-    parser.add_argument("--no-baselines", action="store_true", help="do not fit the baselines (they take a while)")
+    parser.add_argument(
+        "--no-baselines", action="store_true", help="do not fit the baselines (they take a while)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,7 +76,9 @@ def check_seeds(arguments: argparse.Namespace) -> None:
     if arguments.seeds < 1:
         raise UsageError(f"--seeds must be at least 1, not {arguments.seeds}", code="E111", help="--seeds 5")
     if arguments.resume:
-        raise UsageError("--resume goes on with one run, not with several", code="E117", help="leave out --seeds")
+        raise UsageError(
+            "--resume goes on with one run, not with several", code="E117", help="leave out --seeds"
+        )
 
 
 def read_rows(arguments: argparse.Namespace) -> tuple[Rows, dict[str, Any]]:

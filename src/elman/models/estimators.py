@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,6 @@ except ModuleNotFoundError as error:
     raise missing_extra("torch", "train", "learning") from error
 from elman.train.checkpoint import Checkpoint
 
-Self = TypeVar("Self", bound="SequenceClassifier")
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -74,7 +73,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         groups: Any = None,
         validation_data: tuple[Any, Any] | None = None,
         checkpoint: str | Path | None = None,
-    ) -> Self:
+    ) -> SequenceClassifier:
         """Learn from sequences and their labels.
 
         Parameters
@@ -109,7 +108,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         )
         for step in steps:
             if self.verbose and step.epoch_ended:
-                print(f"{step.describe()} · {step.speed()}")  # noqa: T201
+                print(f"{step.describe()} · {step.speed()}")
         return self
 
     def fit_iter(
@@ -162,7 +161,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         """Check everything, fit the codecs, split off validation rows: all before learning starts."""
         rows = _rows(X, y, sample_weight, self.class_weight)
         examples.check_learnable(rows.texts, rows.labels)
-        keys = examples.input_keys(rows.texts) if groups is None else as_groups(groups, len(rows.texts))
+        keys = examples.input_keys(rows.texts) if groups is None else as_groups(groups)
         seed = self._seed()
         self.inputs_ = TextCodec(unit=self.unit, groups=self.groups).fit(rows.texts)
         self.labels_ = LabelCodec().fit(rows.labels)
@@ -177,7 +176,9 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
 
     def _folds(self, keys: list[Any], labels: NDArray[Any], seed: int) -> list[Fold]:
         """Hold out a part of the rows for each member; equal keys stay on one side."""
-        parts = [split(keys, labels, self.validation_fraction, seed + member) for member in range(self.members)]
+        parts = [
+            split(keys, labels, self.validation_fraction, seed + member) for member in range(self.members)
+        ]
         return [(rest, held) for rest, held in parts]
 
     def _with_validation(self, rows: Rows, validation_data: tuple[Any, Any]) -> tuple[Rows, list[Fold]]:
@@ -185,7 +186,9 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         more = _rows(*validation_data, None, None)
         if (self.labels_.encode(more.labels) < 0).any():
             raise DataError(
-                "validation_data has a label that y has not", code="E265", help="give y every label that can occur"
+                "validation_data has a label that y has not",
+                code="E265",
+                help="give y every label that can occur",
             )
         ones = np.ones(len(more.texts), np.float32)
         weights = None if rows.weights is None else np.concatenate([rows.weights, ones])
@@ -194,10 +197,11 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         return both, [fold] * self.members
 
     def _seed(self) -> int:
-        """One number for this fit, from whatever ``random_state`` is."""
-        if isinstance(self.random_state, (int, np.integer)):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31))
+        """One number for this fit: ``random_state``, or one drawn from it if it is None or a generator."""
+        given: Any = self.random_state
+        if isinstance(given, (int, np.integer)):
+            return int(given)
+        return int(check_random_state(given).randint(2**31))
 
     def _identity(self, seed: int) -> dict[str, Any]:
         """Settings that must be equal for a stopped run to go on; JSON values."""
@@ -210,7 +214,9 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         if not learning.networks:
             return
         rest, held = learning.plan.folds[0]
-        learnt = {k: v for k, v in self._identity(learning.plan.seed).items() if k not in asdict(NetworkSettings())}
+        learnt = {
+            k: v for k, v in self._identity(learning.plan.seed).items() if k not in asdict(NetworkSettings())
+        }
         self.model_ = Model(
             task="classify",
             settings=self.network_settings(),
@@ -254,8 +260,8 @@ class _Keeper:
 def _rows(X: Any, y: Any, sample_weight: Any, class_weight: Any) -> Rows:
     """Read what came from Python; refuse, in one sentence, what cannot be used."""
     texts, labels = as_texts(X), as_labels(y)
-    check_same_length(texts, labels)
+    check_same_length(texts, labels.tolist())
     weights = None if sample_weight is None else as_weights(sample_weight)
     if weights is not None:
-        check_same_length(texts, weights, ("X", "sample_weight"))
+        check_same_length(texts, weights.tolist(), ("X", "sample_weight"))
     return Rows(texts, labels, examples.class_weights(class_weight, labels, weights))

@@ -86,7 +86,9 @@ def evaluate(
     unknown = Counter(str(label) for label, code in zip(labels.tolist(), known, strict=True) if code < 0)
     classes = [str(label) for label in model.classes_.tolist()] + sorted(unknown)
     numbers = {name: number for number, name in enumerate(classes)}
-    targets = np.array([c if c >= 0 else numbers[str(x)] for x, c in zip(labels.tolist(), known, strict=True)], np.int64)
+    targets = np.array(
+        [c if c >= 0 else numbers[str(x)] for x, c in zip(labels.tolist(), known, strict=True)], np.int64
+    )
     probabilities = model.predict_proba(texts, progress=progress)
     answers = probabilities.argmax(axis=1)
     return Evaluation(
@@ -113,7 +115,7 @@ def script(text: str) -> str:
 def _baselines(
     model: Model, texts: list[str], targets: NDArray[np.int64], training: tuple[list[str], Labels] | None
 ) -> dict[str, Scores]:
-    """Score every baseline; without the training rows only the majority class, whose counts the model keeps."""
+    """Score every baseline; without training rows only the majority class, which the model knows."""
     if training is None:
         counts = np.array(model.training.get("class_counts", [1] * len(model.classes_)), np.int64)
         fitted = {"majority class": MajorityClass(counts).predict_proba(texts)}
@@ -122,26 +124,33 @@ def _baselines(
         rows = np.flatnonzero(codes >= 0)
         kept = [train_texts[row] for row in rows]
         fitted = {
-            name: fit(kept, codes[rows], len(model.classes_)).predict_proba(texts) for name, fit in BASELINES.items()
+            name: fit(kept, codes[rows], len(model.classes_)).predict_proba(texts)
+            for name, fit in BASELINES.items()
         }
     return {name: metrics.summarise(answer, targets) for name, answer in fitted.items()}
 
 
-def _parts(texts: list[str], probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, Scores]:
+def _parts(
+    texts: list[str], probabilities: NDArray[np.float32], targets: NDArray[np.int64]
+) -> dict[str, Scores]:
     scripts = np.array([script(text) for text in texts])
     names, counts = np.unique(scripts, return_counts=True)
     if len(names) < 2:
         return {}
     return {
-        str(name): {"rows": int(count)} | metrics.summarise(probabilities[scripts == name], targets[scripts == name])
+        str(name): {"rows": int(count)}
+        | metrics.summarise(probabilities[scripts == name], targets[scripts == name])
         for count, name in sorted(zip(counts, names, strict=True), reverse=True)
     }
 
 
-def _per_class(targets: NDArray[np.int64], answers: NDArray[np.int64], classes: list[str]) -> dict[str, Scores]:
+def _per_class(
+    targets: NDArray[np.int64], answers: NDArray[np.int64], classes: list[str]
+) -> dict[str, Scores]:
     found = metrics.per_class(targets, answers, len(classes))
     return {
-        name: {part: values[k].item() for part, values in found._asdict().items()} for k, name in enumerate(classes)
+        name: {part: values[k].item() for part, values in found._asdict().items()}
+        for k, name in enumerate(classes)
     }
 
 

@@ -28,7 +28,7 @@ class Examples:
     weights: NDArray[np.float32] | None
 
     def batches(self, rows: NDArray[np.int64], size: int, seed: Sequence[int] | None = None) -> list[Batch]:
-        """Cut ``rows`` into batches of like lengths; with a seed their order is random, and the seed's own."""
+        """Cut ``rows`` into batches of like lengths; with a seed their order is random."""
         lengths = np.array([len(self.sequences[row]) for row in rows], np.int64)
         generator = None if seed is None else np.random.default_rng(list(seed))
         groups = batch_rows(lengths, size, generator)
@@ -54,10 +54,14 @@ def input_keys(texts: Sequence[str]) -> list[str]:
 def check_learnable(texts: list[str], labels: NDArray[Any]) -> None:
     """Refuse, in one sentence, rows from which nothing can be learnt."""
     if not texts:
-        raise DataError("there are no rows to learn from", code="E260", help="give at least two labelled sequences")
+        raise DataError(
+            "there are no rows to learn from", code="E260", help="give at least two labelled sequences"
+        )
     for row, text in enumerate(texts):
         if not text:
-            raise DataError(f"row {row} is an empty sequence", code="E261", help="leave it out; learning needs a step")
+            raise DataError(
+                f"row {row} is an empty sequence", code="E261", help="leave it out; learning needs a step"
+            )
         if len(text) > MOST_STEPS:
             raise DataError(
                 f"row {row} has {len(text):,} symbols; learning takes at most {MOST_STEPS:,}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,7 +80,9 @@ class FitProgress:
 
     def speed(self) -> str:
         """Say how fast it learns, and the time left."""
-        left = self.step.remaining + (self.members - 1 - self.member) * self.step.updates / max(self.step.rate, 1e-9)
+        left = self.step.remaining + (self.members - 1 - self.member) * self.step.updates / max(
+            self.step.rate, 1e-9
+        )
         return f"{self.step.rate:.0f} updates/s · {int(left // 60)}:{int(left % 60):02d} left"
 
 
@@ -107,7 +109,7 @@ class Learning:
         if resume is not None:
             self._restore(resume)
 
-    def __iter__(self) -> Iterator[FitProgress]:
+    def __iter__(self) -> Generator[FitProgress, None, None]:
         for member in range(len(self.networks), self.settings.members):
             yield from self._learn(member)
         self.complete = True
@@ -120,7 +122,9 @@ class Learning:
         return replace(
             self._last.step.state(),
             extra={"identity": self.plan.identity, "member": self._last.member, "history": self.history},
-            extra_tensors={f"{m}.{name}": t for m, member in enumerate(finished) for name, t in member.items()},
+            extra_tensors={
+                f"{m}.{name}": t for m, member in enumerate(finished) for name, t in member.items()
+            },
         )
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -128,11 +132,13 @@ class Learning:
         _check_identity(self.plan.identity, checkpoint)
         for member in range(checkpoint.extra["member"]):
             prefix = f"{member}."
-            kept = {n.removeprefix(prefix): t for n, t in checkpoint.extra_tensors.items() if n.startswith(prefix)}
+            kept = {
+                n.removeprefix(prefix): t for n, t in checkpoint.extra_tensors.items() if n.startswith(prefix)
+            }
             self.networks.append(kept)
         self.history = list(checkpoint.extra["history"])
 
-    def _learn(self, member: int) -> Iterator[FitProgress]:
+    def _learn(self, member: int) -> Generator[FitProgress, None, None]:
         """Learn one member; however it ends, its best weights are in ``networks``."""
         seed = int(np.random.SeedSequence([self.plan.seed, member]).generate_state(1)[0])
         network, (rows, held) = self._network(seed), self.plan.folds[member]
@@ -184,7 +190,15 @@ def _check_identity(mine: Mapping[str, Any], checkpoint: Checkpoint) -> None:
     for name in sorted(mine.keys() | theirs.keys()):
         if mine.get(name) != theirs.get(name):
             raise ModelFileError(
-                f"{checkpoint.source} belongs to another run: {name} was {theirs.get(name)!r}, now {mine.get(name)!r}",
+                f"{checkpoint.source} belongs to another run: {_difference(name, theirs.get(name), mine.get(name))}",
                 code="E331",
                 help="give the same file and settings, or start anew without --resume",
             )
+
+
+def _difference(name: str, then: Any, now: Any) -> str:
+    """Say what differs: of two dicts the first entry that does, of long values only their name."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        key = next(key for key in sorted(then.keys() | now.keys()) if then.get(key) != now.get(key))
+        return f"{key} was {then.get(key)!r} and is {now.get(key)!r} now"
+    return f"its {name} are others"

@@ -73,7 +73,9 @@ class Model:
         """Give the most probable label of each sequence: (B,), of the type of the y it learnt from."""
         return self.labels.decode(self.predict_proba(X).argmax(axis=1))
 
-    def predict_proba(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> NDArray[np.float32]:
+    def predict_proba(
+        self, X: Any, *, progress: Callable[[int, int], None] | None = None
+    ) -> NDArray[np.float32]:
         """Give the probability of each class for each sequence: (B, K), rows summing to 1.
 
         Parameters
@@ -95,7 +97,7 @@ class Model:
         return answer
 
     def unknown_symbols(self, X: Any) -> Counter[str]:
-        """Count the symbols in ``X`` that were never seen in training (each is read as the one unknown symbol)."""
+        """Count the symbols in ``X`` that were never seen in training; all are read as one unknown symbol."""
         seen: Counter[str] = Counter()
         for text in as_texts(X):
             seen.update(self.inputs.unknown(text))

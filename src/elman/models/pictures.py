@@ -29,10 +29,15 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), [f"{name} ({total})" for name, total in zip(names, counts.sum(axis=1))])
+    axes.set_yticks(
+        range(len(names)),
+        [f"{name} ({total})" for name, total in zip(names, counts.sum(axis=1), strict=True)],
+    )
     _write_counts(axes, counts, shares)
     axes.set(xlabel="answer", ylabel="truth (rows)")
-    axes.set_title(f"accuracy {evaluation.scores['accuracy']:.3f} on {evaluation.rows:,} rows", color=INK, loc="left")
+    axes.set_title(
+        f"accuracy {evaluation.scores['accuracy']:.3f} on {evaluation.rows:,} rows", color=INK, loc="left"
+    )
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03, label="share of the true class")
     _save(figure, path)
 
@@ -48,13 +53,17 @@ def draw_history(history: list[dict[str, Any]], path: Path) -> None:
         axes.plot(epochs, [r["loss"] for r in records], color=FAINT, label="training" if first else None)
         held = [(r["epoch"], r["validation_loss"]) for r in records if "validation_loss" in r]
         if held:
-            axes.plot(*zip(*held, strict=True), color=ACCENT, linewidth=2, label="validation" if first else None)
+            axes.plot(
+                *zip(*held, strict=True), color=ACCENT, linewidth=2, label="validation" if first else None
+            )
             best = min(held, key=lambda point: point[1])
-            axes.plot(*best, marker="o", color=ACCENT, label="best, kept" if first else None, linestyle="none")
+            axes.plot(
+                *best, marker="o", color=ACCENT, label="best, kept" if first else None, linestyle="none"
+            )
     axes.set(xlabel="epoch", ylabel="loss (cross entropy, nats)")
     axes.set_title("learning", color=INK, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.legend(frameon=False)
     _save(figure, path)
 

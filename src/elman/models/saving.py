@@ -21,8 +21,8 @@ from safetensors import SafetensorError
 from elman.data.codec import CODECS, LabelCodec, TextCodec
 from elman.errors import ElmanError, ModelFileError
 from elman.files import write_whole
-from elman.models.model import Model
 from elman.kernels.forward import tensor_shapes
+from elman.models.model import Model
 from elman.nn.settings import NetworkSettings
 from elman.settings import check_settings
 
@@ -36,7 +36,17 @@ MOST_HEADER_BYTES = 1 << 20
 MOST_FILE_BYTES = 4 << 30
 MOST_TENSORS = 10_000
 TOLERANCE = 1e-5
-_MANIFEST_KEYS = {"codecs", "features", "format", "members", "scores", "settings", "sha256", "task", "training"}
+_MANIFEST_KEYS = {
+    "codecs",
+    "features",
+    "format",
+    "members",
+    "scores",
+    "settings",
+    "sha256",
+    "task",
+    "training",
+}
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -61,7 +71,11 @@ def load(path: str | os.PathLike[str]) -> Model:
             _refuse(f"{path} is larger than any model file", str(path), "E305")
         data = path.read_bytes()
     except OSError as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error))
+        reason = (
+            "there is no such file"
+            if isinstance(error, FileNotFoundError)
+            else (error.strerror or str(error))
+        )
         raise ModelFileError(
             f"cannot read the model file {path}: {reason.lower()}", code="E300", help="check the path"
         ) from error
@@ -99,13 +113,17 @@ def from_bytes(data: bytes, source: str = "these bytes") -> Model:
     except ModelFileError:
         raise
     except (ElmanError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _error(f"{source} is not a model that this elman understands: {error}", source, "E306") from error
+        raise _error(
+            f"{source} is not a model that this elman understands: {error}", source, "E306"
+        ) from error
     _run_self_test(model, tensors, source)
     return model
 
 
 def _tensors(model: Model) -> Arrays:
-    members = {f"members.{m}.{name}": t for m, member in enumerate(model.members) for name, t in member.items()}
+    members = {
+        f"members.{m}.{name}": t for m, member in enumerate(model.members) for name, t in member.items()
+    }
     inputs = {f"codecs.inputs.{name}": array for name, array in model.inputs.arrays().items()}
     labels = {f"codecs.labels.{name}": array for name, array in model.labels.arrays().items()}
     tensors = {**members, **inputs, **labels, "self_test.outputs": _self_test(model)}
@@ -181,7 +199,9 @@ def _read_manifest(data: bytes, source: str) -> dict[str, Any]:
         metadata = header.get("__metadata__", {})
         manifest = _strict_json(metadata["elman"]) if "elman" in metadata else None
     except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise _error(f"{source} is not a model file: its header cannot be read ({error})", source, "E301") from error
+        raise _error(
+            f"{source} is not a model file: its header cannot be read ({error})", source, "E301"
+        ) from error
     if len(header) > MOST_TENSORS:
         _refuse(f"{source} holds more tensors than any model", source, "E305")
     if not isinstance(manifest, dict):
@@ -197,7 +217,10 @@ def _check_age(manifest: dict[str, Any], source: str) -> None:
     if manifest.get("format") != FORMAT or unknown:
         version = (manifest.get("training") or {}).get("elman", "a newer version")
         _refuse(
-            f"{source} needs a newer elman: it was written by {version}", source, "E308", "pip install -U elman"
+            f"{source} needs a newer elman: it was written by {version}",
+            source,
+            "E308",
+            "pip install -U elman",
         )
 
 
@@ -225,7 +248,9 @@ def _checksum(manifest: dict[str, Any], tensors: Arrays) -> str:
     return digest.hexdigest()
 
 
-def _error(message: str, source: str, code: str, hint: str = "train it again, or copy it anew") -> ModelFileError:
+def _error(
+    message: str, source: str, code: str, hint: str = "train it again, or copy it anew"
+) -> ModelFileError:
     return ModelFileError(message, code=code, where=source, help=hint)
 
 

@@ -17,10 +17,10 @@ _Part = TypeVar("_Part", NetworkSettings, LoopSettings)
 class Settings(NetworkSettings, LoopSettings):
     """What can be set, each with its sentence; constructor, command line and docs read it from here."""
 
-    unit: str = setting(
-        "character", "What one step of a text is.", choices=("character", "byte", "word")
+    unit: str = setting("character", "What one step of a text is.", choices=("character", "byte", "word"))
+    members: int = setting(
+        1, "Networks learnt from different first weights; their answers are averaged.", least=1
     )
-    members: int = setting(1, "Networks learnt from different first weights; their answers are averaged.", least=1)
     validation_fraction: float = setting(
         0.1, "Part of the training rows held out to decide when to stop.", least=0, most=0.9
     )
@@ -28,7 +28,9 @@ class Settings(NetworkSettings, LoopSettings):
         None, 'Weight of each class: "balanced" makes all classes count alike, none counts rows alike.'
     )
     device: str = setting(
-        "auto", 'Where to learn; "auto" is the CPU, which wins at these sizes.', choices=("auto", "cpu", "cuda")
+        "auto",
+        'Where to learn; "auto" is the CPU, which wins at these sizes.',
+        choices=("auto", "cpu", "cuda"),
     )
     verbose: bool = setting(False, "Print a line after every epoch.")
 
@@ -42,4 +44,4 @@ class Settings(NetworkSettings, LoopSettings):
 
 
 def _part(kind: type[_Part], values: Settings) -> _Part:
-    return kind(**{item.name: getattr(values, item.name) for item in dataclasses.fields(kind)})  # type: ignore[arg-type]
+    return kind(**{item.name: getattr(values, item.name) for item in dataclasses.fields(kind)})

@@ -1,9 +1,9 @@
-"""One honest trial: rows to learn from, rows to measure on, a model learnt from the one and scored on the other."""
+"""One honest trial: a model learnt from some rows, and scored on others."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,9 @@ class Rows:
     @classmethod
     def of(cls, texts: list[str], labels: NDArray[Any], groups: Sequence[Any] | None = None) -> Rows:
         """Group equal inputs together unless ``groups`` says more; equal inputs never stand on two sides."""
-        return cls(texts, labels, input_keys(texts) if groups is None else joined_groups(groups, input_keys(texts)))
+        return cls(
+            texts, labels, input_keys(texts) if groups is None else joined_groups(groups, input_keys(texts))
+        )
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Trial:
     settings: dict[str, Any]
     about: dict[str, Any]
 
-    def steps(self, checkpoint: Path | None) -> Iterator[FitProgress]:
+    def steps(self, checkpoint: Path | None) -> Generator[FitProgress, None, None]:
         """Learn, yielding progress; afterwards ``estimator.model_`` is the model."""
         from elman.models.estimators import SequenceClassifier
 

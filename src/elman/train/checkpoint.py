@@ -29,7 +29,24 @@ Arrays = dict[str, NDArray[Any]]
 KEY = "elman-checkpoint"
 FORMAT = 1
 MOST_HEADER_BYTES = 100_000_000
-_MANIFEST_KEYS = {"extra", "format", "place", "settings", "sha256"}
+_MANIFEST_KINDS: dict[str, Any] = {
+    "extra": dict,
+    "format": int,
+    "place": dict,
+    "settings": dict,
+    "sha256": str,
+}
+_PLACE_KINDS: dict[str, Any] = {
+    "epoch": int,
+    "position": int,
+    "update": int,
+    "updates": int,
+    "loss_sum": (int, float),
+    "seconds": (int, float),
+    "best": (int, float, type(None)),
+    "best_epoch": (int, type(None)),
+    "history": list,
+}
 
 
 @dataclass
@@ -158,7 +175,8 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
             "E324",
             help="pip install -U elman",
         )
-    if version != FORMAT or set(manifest) != _MANIFEST_KEYS:
+    sound = version == FORMAT and manifest.keys() == _MANIFEST_KINDS.keys()
+    if not sound or not all(isinstance(manifest[name], kind) for name, kind in _MANIFEST_KINDS.items()):
         _refuse("its manifest has other parts than a checkpoint has", source, "E323")
     return manifest  # type: ignore[no-any-return]
 
@@ -176,12 +194,11 @@ def _header(data: bytes, source: str) -> dict[str, Any]:
 
 
 def _place(values: Any, source: str) -> Place:
-    try:
-        place = Place(**values)
-        place.history = tuple(dict(record) for record in place.history)
-    except (TypeError, ValueError) as error:
-        _refuse("its place in the run cannot be read", source, "E323", error)
-    return place
+    sound = isinstance(values, dict) and values.keys() == _PLACE_KINDS.keys()
+    sound = sound and all(isinstance(values[name], kinds) for name, kinds in _PLACE_KINDS.items())
+    if not sound or not all(isinstance(record, dict) for record in values["history"]):
+        _refuse("its place in the run cannot be read", source, "E323")
+    return Place(**values | {"history": tuple(values["history"])})
 
 
 def _part(tensors: Arrays, name: str) -> Arrays:

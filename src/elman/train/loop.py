@@ -101,8 +101,8 @@ class _Loop:
         self.clock = Clock(self.place)
         try:
             yield from self._epoch_after_epoch()
-        except DivergedError:
-            has_diverged = True
+        except DivergedError as error:
+            has_diverged, error.where = True, f"epoch {self.place.epoch}"
             raise
         finally:
             self.ended = True
@@ -166,6 +166,10 @@ class _Loop:
         learner, seed = self.learner, self.settings.random_state
         with alone(self.generators, seed, 0), torch.no_grad(), wearing(learner.live, learner.answering):
             scores = {name: float(score) for name, score in validate(self.module).items()}
+        if "loss" not in scores:
+            raise UsageError(
+                'the validation gives no "loss"', code="E122", help="the lowest decides what is best"
+            )
         finite(scores["loss"], "the validation loss", self.place.update)
         return scores
 

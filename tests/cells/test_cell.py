@@ -71,7 +71,7 @@ def test_cells_are_values():
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(UsageError, match="there is no recurrence 'gru2'") as caught:
         make_cell("gru2", 3)
-    assert (caught.value.code, caught.value.help) == ("E120", "did you mean gru ?")
+    assert (caught.value.code, caught.value.help) == ("E160", "did you mean gru ?")
     with pytest.raises(UsageError) as caught:
         make_cell("transformer", 3)
     assert caught.value.help == "known cells: rnn, lstm, gru"
@@ -80,7 +80,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 def test_an_unknown_option_is_refused():
     with pytest.raises(UsageError, match="gru has no option 'nonlinearity'") as caught:
         make_cell("gru", 3, nonlinearity="relu")
-    assert (caught.value.code, caught.value.help) == ("E122", "its options: bias")
+    assert (caught.value.code, caught.value.help) == ("E162", "its options: bias")
     with pytest.raises(UsageError, match="nonlinearity must be one of tanh, relu, identity, not 'sin'"):
         make_cell("rnn", 3, nonlinearity="sin")
 
@@ -99,7 +99,7 @@ def test_a_taken_name_is_refused():
 
     with pytest.raises(UsageError, match=r"the cell name 'gru' is taken by elman\.cells\.gru\.GRU") as caught:
         register(Other)
-    assert caught.value.code == "E121"
+    assert caught.value.code == "E161"
 
 
 def test_the_same_class_may_be_registered_again():
@@ -137,4 +137,4 @@ class Stepless(Cell):
 def test_what_is_no_cell_is_refused(thing, message):
     with pytest.raises(UsageError, match=message) as caught:
         register(thing)
-    assert caught.value.code == "E121"
+    assert caught.value.code == "E161"

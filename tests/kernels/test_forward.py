@@ -24,6 +24,7 @@ def shape(**changes):
         "nonlinearity": "tanh",
         "pooling": "last+mean+max",
         "embedding_size": 5,
+        "shortcut": 0.0,
     }
     return SimpleNamespace(**values | changes)
 
@@ -48,7 +49,8 @@ def by_torch(settings, tensors, ids, length):
     outputs, state = layers(x)
     final = (state[0] if isinstance(state, tuple) else state)[-1 if settings.causal else -2 :].flatten()
     found = {"last": final, "mean": outputs.mean(0), "max": outputs.amax(0)}
-    features = torch.cat([found[kind] for kind in settings.pooling.split("+")])
+    parts = [found[kind] for kind in settings.pooling.split("+")]
+    features = torch.cat([*parts, settings.shortcut * x.sum(0)] if settings.shortcut else parts)
     return (features @ weights["head.weight"].T + weights["head.bias"]).detach().numpy()
 
 
@@ -71,6 +73,16 @@ def test_the_nonlinearity_reaches_the_cell():
     tensors, ids = draw_case(settings)
     expected = by_torch(settings, tensors, ids[1], 9)
     np.testing.assert_allclose(forward(settings, tensors, ids, LENGTHS)[1], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("weight", [0.5, 2.0])
+def test_the_shortcut_adds_the_summed_embeddings(weight):
+    settings = shape(shortcut=weight)
+    tensors, ids = draw_case(settings)
+    logits = forward(settings, tensors, ids, LENGTHS)
+    for row, length in enumerate(LENGTHS):
+        expected = by_torch(settings, tensors, ids[row], length)
+        assert np.all(np.abs(logits[row] - expected) <= 1e-5 * np.maximum(1, np.abs(expected)))
 
 
 def test_length_0_gives_the_answer_of_the_first_state():
@@ -117,3 +129,4 @@ def test_the_shapes_say_every_weight():
     wide = tensor_shapes(shape(), (11,), 4)
     assert wide["layers.weight_ih_l1_reverse"] == (21, 14)
     assert wide["head.weight"] == (4, 42)
+    assert tensor_shapes(shape(shortcut=0.5), (11,), 4)["head.weight"] == (4, 47)

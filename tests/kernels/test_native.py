@@ -15,9 +15,8 @@ def test_info_names_the_path_and_why():
     assert told["path"] == "numpy"
     assert told["native"] == (native.NATIVE is not None)
     assert told["versions"]["numpy"] == np.__version__
-    expected = (
-        "this version has no compiled arithmetic yet" if native.NATIVE else "the compiled module is not there"
-    )
+    missing = "the compiled module is not there"
+    expected = "this version has no compiled arithmetic yet" if native.NATIVE else missing
     assert told["reason"].startswith(expected)
 
 

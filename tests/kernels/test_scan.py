@@ -151,7 +151,7 @@ def test_lengths_that_do_not_fit_are_refused(lengths, message):
     inputs, params, _ = draw_case(GRU(7), 4, 3)
     with pytest.raises(UsageError, match=message) as caught:
         scan(GRU(7), inputs, np.array(lengths), params)
-    assert caught.value.code == "E130"
+    assert caught.value.code == "E163"
 
 
 def test_a_large_batch_is_not_copied():

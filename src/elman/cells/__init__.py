@@ -49,7 +49,7 @@ def register(cls: C) -> C:
     taken = CELLS.get(cls.name)
     if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
         message = f"the cell name {cls.name!r} is taken by {taken.__module__}.{taken.__qualname__}"
-        raise UsageError(message, code="E121", help="give the new cell another name")
+        raise UsageError(message, code="E161", help="give the new cell another name")
     CELLS[cls.name] = cls
     return cls
 
@@ -60,7 +60,7 @@ def make_cell(name: str, hidden_size: int, **options: Any) -> Cell:
     for option in options:
         if option not in options_of(name):
             known = ", ".join(options_of(name)) or "none"
-            raise UsageError(f"{name} has no option {option!r}", code="E122", help=f"its options: {known}")
+            raise UsageError(f"{name} has no option {option!r}", code="E162", help=f"its options: {known}")
     return cls(hidden_size, **options)
 
 
@@ -70,7 +70,7 @@ def cell_class(name: str) -> type[Cell]:
         return CELLS[name]
     near = difflib.get_close_matches(str(name).lower(), CELLS, n=1)
     hint = f"did you mean {near[0]} ?" if near else f"known cells: {', '.join(CELLS)}"
-    raise UsageError(f"there is no recurrence {name!r}", code="E120", help=hint)
+    raise UsageError(f"there is no recurrence {name!r}", code="E160", help=hint)
 
 
 def options_of(name: str) -> tuple[str, ...]:
@@ -81,12 +81,12 @@ def options_of(name: str) -> tuple[str, ...]:
 def _check_cell(cls: Any) -> None:
     label = getattr(cls, "__name__", repr(cls))
     if not (isinstance(cls, type) and issubclass(cls, Cell)):
-        raise UsageError(f"{label} is not a subclass of elman.cells.Cell", code="E121")
+        raise UsageError(f"{label} is not a subclass of elman.cells.Cell", code="E161")
     if inspect.isabstract(cls):
         missing = " and ".join(sorted(cls.__abstractmethods__))
-        raise UsageError(f"the cell {label} lacks {missing}", code="E121", help=f"define {missing}")
+        raise UsageError(f"the cell {label} lacks {missing}", code="E161", help=f"define {missing}")
     if not (isinstance(cls.name, str) and cls.name):
-        raise UsageError(f"the cell {label} has no name", code="E121", help='write name = "..." in the class')
+        raise UsageError(f"the cell {label} has no name", code="E161", help='write name = "..." in the class')
 
 
 CELLS: dict[str, type[Cell]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}

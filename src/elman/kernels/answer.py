@@ -30,7 +30,7 @@ def embed(tables: Sequence[np.ndarray], ids: np.ndarray) -> np.ndarray:
     """
     columns = [ids] if ids.ndim == 2 else [ids[..., g] for g in range(ids.shape[-1])]
     if len(columns) != len(tables):
-        raise UsageError(f"{len(tables)} tables cannot embed {len(columns)} columns of ids", code="E131")
+        raise UsageError(f"{len(tables)} tables cannot embed {len(columns)} columns of ids", code="E164")
     for table, column in zip(tables, columns, strict=True):
         _check_ids(column, len(table))
     total: np.ndarray = tables[0][columns[0]]
@@ -48,7 +48,7 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
 
 
 def pool(outputs: np.ndarray, lengths: np.ndarray, kind: str) -> np.ndarray:
-    """Put the outputs of a row's own steps together: their mean or their maximum, t rising.
+    """Put the outputs of a row's own steps together: their mean, maximum or sum, t rising.
 
     (T, B, H), (B,) -> (B, H); a row of length 0 gives 0.
     """
@@ -81,8 +81,8 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 def _check_ids(ids: np.ndarray, size: int) -> None:
     if ids.size and not 0 <= ids.min() <= ids.max() < size:
         raise UsageError(
-            f"ids run from {ids.min()} to {ids.max()}, but the table has rows 0 to {size - 1}", code="E131"
+            f"ids run from {ids.min()} to {ids.max()}, but the table has rows 0 to {size - 1}", code="E164"
         )
 
 
-_POOLS = {"mean": (np.add, 0.0), "max": (np.maximum, -np.inf)}
+_POOLS = {"mean": (np.add, 0.0), "max": (np.maximum, -np.inf), "sum": (np.add, 0.0)}

@@ -31,6 +31,8 @@ class Shape(Protocol):
     def pooling(self) -> str: ...  # noqa: D102
     @property
     def embedding_size(self) -> int: ...  # noqa: D102
+    @property
+    def shortcut(self) -> float: ...  # noqa: D102
 
 
 def forward(settings: Shape, tensors: Tensors, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -46,10 +48,13 @@ def forward(settings: Shape, tensors: Tensors, ids: np.ndarray, lengths: np.ndar
     ids = np.swapaxes(ids, 0, 1)
     lengths = check_lengths(lengths, *ids.shape[:2])
     tables = [tensors[f"embedding.{g}.weight"] for g in range(1 if ids.ndim == 2 else ids.shape[-1])]
-    outputs, final = run_layers(settings, tensors, embed(tables, ids), lengths)
+    inputs = embed(tables, ids)
+    outputs, final = run_layers(settings, tensors, inputs, lengths)
     parts = [
         final if kind == "last" else pool(outputs, lengths, kind) for kind in settings.pooling.split("+")
     ]
+    if settings.shortcut:
+        parts.append(np.float32(settings.shortcut) * pool(inputs, lengths, "sum"))
     return linear(np.concatenate(parts, axis=-1), tensors["head.weight"], tensors["head.bias"])
 
 
@@ -108,6 +113,7 @@ def tensor_shapes(settings: Shape, sizes: tuple[int, ...], outputs: int) -> dict
         wanted = cell.parameters(width if n else settings.embedding_size, settings.hidden_size, outputs)
         for suffix in ways:
             shapes |= {f"layers.{name}_l{n}{suffix}": shape for name, (shape, _) in wanted.items()}
-    shapes["head.weight"] = (outputs, width * len(settings.pooling.split("+")))
+    direct = settings.embedding_size if settings.shortcut else 0
+    shapes["head.weight"] = (outputs, width * len(settings.pooling.split("+")) + direct)
     shapes["head.bias"] = (outputs,)
     return shapes

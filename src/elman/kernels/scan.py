@@ -70,11 +70,11 @@ def check_lengths(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndar
         return np.full(batch, steps, np.int64)
     lengths = np.asarray(lengths)
     if lengths.shape != (batch,) or lengths.dtype.kind not in "iu":
-        raise UsageError(f"lengths must be {batch} whole numbers, one for each row", code="E130")
+        raise UsageError(f"lengths must be {batch} whole numbers, one for each row", code="E163")
     if batch and not 0 <= lengths.min() <= lengths.max() <= steps:
         bad = int(np.argmax((lengths < 0) | (lengths > steps)))
         message = f"the length {lengths[bad]} of row {bad} is not between 0 and {steps}, the number of steps"
-        raise UsageError(message, code="E130")
+        raise UsageError(message, code="E163")
     return lengths.astype(np.int64, copy=False)
 
 

@@ -22,13 +22,19 @@ class ClassifyHead(nn.Module):
         Number of labels, K.
     pooling
         "last", "mean", "max", or several joined by +.
+    dropout
+        Share of what it reads that is dropped while learning.
+    direct_size
+        Width of what it reads beside the states, E; 0: nothing.
     """
 
-    def __init__(self, features: int, outputs: int, pooling: str = "last", dropout: float = 0.0) -> None:
+    def __init__(
+        self, features: int, outputs: int, pooling: str = "last", dropout: float = 0.0, direct_size: int = 0
+    ) -> None:
         super().__init__()
         self.kinds = pooling.split("+")
         self.dropout = dropout
-        width = features * len(self.kinds)
+        width = features * len(self.kinds) + direct_size
         self.weight = nn.Parameter(torch.empty(outputs, width))
         self.bias = nn.Parameter(torch.empty(outputs))
         self.reset_parameters()
@@ -39,9 +45,12 @@ class ClassifyHead(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, outputs: Tensor, final: Tensor, lengths: Tensor) -> Tensor:
-        """(T, B, F), the final states (B, F), (B,) -> logits (B, K)."""
+    def forward(
+        self, outputs: Tensor, final: Tensor, lengths: Tensor, direct: Tensor | None = None
+    ) -> Tensor:
+        """(T, B, F), the final states (B, F), (B,), and (B, E) or None -> logits (B, K)."""
         parts = [final if kind == "last" else pool(outputs, lengths, kind) for kind in self.kinds]
+        parts += [] if direct is None else [direct]
         features = functional.dropout(torch.cat(parts, dim=-1), self.dropout, self.training)
         return functional.linear(features, self.weight, self.bias)
 
@@ -66,10 +75,11 @@ class ClassifyHead(nn.Module):
 
 
 def pool(outputs: Tensor, lengths: Tensor, kind: str) -> Tensor:
-    """Mean or maximum over a row's own steps: (T, B, F), (B,) -> (B, F); length 0 gives 0."""
+    """Mean, maximum or sum over a row's own steps: (T, B, F), (B,) -> (B, F); length 0 gives 0."""
     valid = valid_steps(lengths, len(outputs))
-    if kind == "mean":
-        return outputs.masked_fill(~valid, 0).sum(0) / lengths.clamp(min=1)[:, None]
+    if kind in ("mean", "sum"):
+        total = outputs.masked_fill(~valid, 0).sum(0)
+        return total if kind == "sum" else total / lengths.clamp(min=1)[:, None]
     if not len(outputs):
         return outputs.new_zeros(outputs.shape[1:])
     highest = outputs.masked_fill(~valid, -math.inf).amax(0)

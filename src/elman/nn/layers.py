@@ -142,10 +142,10 @@ class Recurrent(nn.Module):
 
     def _check_input(self, inputs: Tensor) -> None:
         if inputs.dim() != 3:
-            raise UsageError(f"the input must have 2 or 3 dimensions, not {inputs.dim()}", code="E132")
+            raise UsageError(f"the input must have 2 or 3 dimensions, not {inputs.dim()}", code="E165")
         if inputs.shape[-1] != self.input_size:
             message = f"the input has {inputs.shape[-1]} features, the layer takes {self.input_size}"
-            raise UsageError(message, code="E132")
+            raise UsageError(message, code="E165")
 
     def _check_state(self, state: State, batch: int) -> State:
         wanted = (self.num_layers * len(self.suffixes), batch, self.hidden_size)
@@ -154,7 +154,7 @@ class Recurrent(nn.Module):
         if len(parts) != len(names) or any(tuple(part.shape) != wanted for part in parts):
             given = ", ".join(str(tuple(part.shape)) for part in parts)
             message = f"the first state must be {' and '.join(names)} of shape {wanted} each, not {given}"
-            raise UsageError(message, code="E132")
+            raise UsageError(message, code="E165")
         return tuple(parts) if len(names) > 1 else parts[0]
 
 
@@ -196,7 +196,7 @@ class LSTM(Recurrent):
         dtype: torch.dtype | None = None,
     ) -> None:
         if proj_size:
-            raise UsageError("proj_size is not supported", code="E132", help="put a Linear behind the layer")
+            raise UsageError("proj_size is not supported", code="E165", help="put a Linear behind the layer")
         cell = cells.LSTM(hidden_size, bias=bias)
         super().__init__(cell, input_size, num_layers, batch_first, dropout, bidirectional, device, dtype)
         self.proj_size, self.bias = proj_size, bias
@@ -227,10 +227,10 @@ def as_lengths(lengths: Tensor | np.ndarray | Sequence[int], inputs: Tensor) -> 
     rows = torch.as_tensor(lengths)
     steps, batch = inputs.shape[:2]
     if rows.shape != (batch,) or rows.is_floating_point() or rows.dtype == torch.bool:
-        raise UsageError(f"lengths must be {batch} whole numbers, one for each row", code="E130")
+        raise UsageError(f"lengths must be {batch} whole numbers, one for each row", code="E163")
     if batch and not 0 <= int(rows.min()) <= int(rows.max()) <= steps:
         message = f"lengths must lie between 0 and {steps}, the number of steps; they run"
-        raise UsageError(f"{message} from {int(rows.min())} to {int(rows.max())}", code="E130")
+        raise UsageError(f"{message} from {int(rows.min())} to {int(rows.max())}", code="E163")
     return rows.to(inputs.device, torch.int64)
 
 
@@ -247,7 +247,7 @@ def _check_numbers(input_size: int, num_layers: int, dropout: float) -> None:
 def _refuse_packed(inputs: Any) -> None:
     if isinstance(inputs, PackedSequence):
         hint = "give the padded batch and lengths=; pad_packed_sequence makes both"
-        raise UsageError("a PackedSequence is not read yet", code="E133", help=hint)
+        raise UsageError("a PackedSequence is not read yet", code="E166", help=hint)
 
 
 def _numpy_generator() -> np.random.Generator:

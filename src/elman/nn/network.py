@@ -13,10 +13,10 @@ from torch.nn import functional
 from elman.cells import main_state
 from elman.errors import ModelFileError, UsageError
 from elman.kernels.forward import cell_of, tensor_shapes
-from elman.nn.heads import HEADS
+from elman.nn.heads import HEADS, pool
 from elman.nn.layers import Recurrent, as_lengths
 from elman.nn.settings import NetworkSettings
-from elman.nn.start import start_layers
+from elman.nn.start import draw_first_weights
 from elman.settings import check_settings
 
 
@@ -66,15 +66,18 @@ class Network(nn.Module):
         cell, ways = cell_of(settings), 1 if settings.causal else 2
         if cell.answers:
             raise UsageError(
-                f"the cell {cell.name} answers itself, which a network cannot use yet", code="E134"
+                f"the cell {cell.name} answers itself, which a network cannot use yet", code="E167"
             )
         self.embedding = nn.ModuleList(make_tables(settings, self.sizes))
         between = settings.dropout if settings.num_layers > 1 else 0.0
         self.layers = Recurrent(
             cell, settings.embedding_size, settings.num_layers, dropout=between, bidirectional=ways == 2
         )
-        start_layers(self.layers, settings.first_weights)
-        self.head = HEADS[task](ways * settings.hidden_size, outputs, settings.pooling, settings.dropout)
+        direct_size = settings.embedding_size if settings.shortcut else 0
+        self.head = HEADS[task](
+            ways * settings.hidden_size, outputs, settings.pooling, settings.dropout, direct_size
+        )
+        draw_first_weights(self.layers, self.head, settings.first_weights)
         self.class_weights: Tensor | None
         wanted = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", wanted, persistent=False)
@@ -83,9 +86,12 @@ class Network(nn.Module):
         """Ids (B, T) or (B, T, G), lengths (B,) -> logits (B, K); NumPy arrays or tensors."""
         ids = self._columns(inputs)
         rows = as_lengths(lengths, ids)
-        outputs, state = self.layers(self._embed(ids), lengths=rows)
-        final = main_state(state)[-len(self.layers.suffixes) :]
-        logits: Tensor = self.head(outputs, torch.cat(tuple(final), dim=-1), rows)
+        embedded = self._embed(ids)
+        outputs, state = self.layers(embedded, lengths=rows)
+        final = torch.cat(tuple(main_state(state)[-len(self.layers.suffixes) :]), dim=-1)
+        shortcut = self.settings.shortcut
+        direct = shortcut * pool(embedded, rows, "sum") if shortcut else None
+        logits: Tensor = self.head(outputs, final, rows, direct)
         return logits
 
     def loss(self, batch: Batch) -> Tensor:
@@ -112,11 +118,11 @@ class Network(nn.Module):
         wanted = self._shapes()
         for name in sorted(wanted.keys() ^ tensors.keys()):
             verb = "lacks" if name in wanted else "does not know"
-            raise ModelFileError(f"the network {verb} the tensor {name}", code="E320")
+            raise ModelFileError(f"the network {verb} the tensor {name}", code="E340")
         for name, shape in wanted.items():
             if tensors[name].shape != shape:
                 message = f"the tensor {name} has shape {tensors[name].shape}, the network needs {shape}"
-                raise ModelFileError(message, code="E320")
+                raise ModelFileError(message, code="E340")
         self.load_state_dict({name: torch.tensor(np.asarray(array)) for name, array in tensors.items()})
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
@@ -128,7 +134,7 @@ class Network(nn.Module):
         ids = ids[..., None] if ids.dim() == 2 else ids
         if ids.dim() != 3 or ids.shape[-1] != len(self.sizes):
             message = f"the input has shape {tuple(ids.shape)}, the network reads (B, T, {len(self.sizes)})"
-            raise UsageError(message, code="E131")
+            raise UsageError(message, code="E164")
         return ids.transpose(0, 1)
 
     def _embed(self, ids: Tensor) -> Tensor:

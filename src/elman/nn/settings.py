@@ -22,15 +22,20 @@ class NetworkSettings:
     nonlinearity: str = setting("tanh", "What squashes the state of an rnn.", choices=("tanh", "relu"))
     embedding_size: int = setting(64, "Numbers that stand for one symbol.", least=1)
     groups: int = setting(
-        3, "Longest group of symbols, ending at a step, that has an embedding of its own.", least=1, most=8
+        4, "Longest group of symbols, ending at a step, that has an embedding of its own.", least=1, most=8
     )
     pooling: str = setting(
-        "last+mean+max", "What the answer reads of the states over time, joined by +.", choices=POOLINGS
+        "mean+max", "What the answer reads of the states over time, joined by +.", choices=POOLINGS
+    )
+    shortcut: float = setting(
+        0.5,
+        "Weight of the summed embeddings that the answer also reads directly; 0 leaves them out.",
+        least=0,
     )
     dropout: float = setting(
-        0.3, "Share of values dropped between layers and before the answer.", least=0, most=0.95
+        0.5, "Share of values dropped between layers and before the answer.", least=0, most=0.95
     )
-    input_dropout: float = setting(0.3, "Share of the embedding's values dropped.", least=0, most=0.95)
+    input_dropout: float = setting(0.2, "Share of the embedding's values dropped.", least=0, most=0.95)
     symbol_dropout: float = setting(0.0, "Share of symbols that are hidden as unknown.", least=0, most=0.95)
     group_dropout: float = setting(0.2, "Share of groups of symbols that are hidden.", least=0, most=0.95)
     label_smoothing: float = setting(0.0, "Share of the target spread over all labels.", least=0, most=0.95)
@@ -38,6 +43,6 @@ class NetworkSettings:
     group_scale: float = setting(0.1, "Standard deviation of the groups' first embeddings.", least=0)
     first_weights: str = setting(
         "orthogonal",
-        "First weights of the layers: uniform as torch has them, or orthogonal over the states.",
+        "First weights: uniform as torch has them, or orthogonal over the states.",
         choices=("uniform", "orthogonal"),
     )

@@ -1,26 +1,29 @@
-"""The first weights of a recurrence, other than torch's."""
+"""The first weights of a network, other than torch's."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
+from elman.nn.heads import ClassifyHead
 from elman.nn.layers import Recurrent
 
 
 @torch.no_grad()
-def start_layers(layers: Recurrent, start: str) -> None:
-    """Draw first weights anew for ``start="orthogonal"``; leave "uniform", torch's own, as it is.
+def draw_first_weights(layers: Recurrent, head: ClassifyHead, kind: str) -> None:
+    """Draw the weights anew for ``kind="orthogonal"``; leave "uniform", torch's own, as they are.
 
     Each gate's state weights are orthogonal (Saxe, McClelland and Ganguli 2014), so that a state keeps its
-    length over many steps; its input weights are Glorot's uniform; biases are nought.
+    length over many steps; the other weights are uniform after Glorot and Bengio (2010); biases are nought.
     """
-    if start == "uniform":
+    if kind == "uniform":
         return
     for name, weight in layers.named_parameters():
         if name.startswith("bias_"):
             weight.zero_()
-        elif name.startswith(("weight_hh", "weight_ih")):
-            draw = nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_
+        elif name.startswith(("weight_hh_", "weight_ih_")):
+            draw = nn.init.orthogonal_ if name.startswith("weight_hh_") else nn.init.xavier_uniform_
             for gate in torch.split(weight, layers.hidden_size):
                 draw(gate)
+    nn.init.xavier_uniform_(head.weight)
+    head.bias.zero_()

@@ -1,0 +1,175 @@
+"""A table: named columns, and for every row the line that it came from."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+import numpy as np
+
+from elman.data.delimited import find_delimiter, parse, read_csv, read_tsv
+from elman.data.frames import columns_of
+from elman.data.jsonlines import read_jsonl
+from elman.data.lines import lines_of, read_folder, read_lines
+from elman.data.parquet import read_parquet
+from elman.data.source import UNPACK, Parsed, Source, decode, unreadable
+from elman.errors import DataError
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns of one length; texts stand there exactly as in the file.
+
+    Attributes
+    ----------
+    columns
+        Name to values.
+    lines
+        For each row its line in the file, counted from 1; for an object from memory its number, from 1.
+    source
+        What errors call the file.
+    files
+        For each row its file, if there are several.
+    counted
+        What ``lines`` counts: "line" or "row".
+    """
+
+    columns: dict[str, list[Any]]
+    lines: list[int]
+    source: str
+    files: list[str] | None = None
+    counted: str = "line"
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @classmethod
+    def read(cls, path: str | Path, *, encoding: str | None = None, delimiter: str | None = None) -> Self:
+        """Read a file by its ending, or a folder of text files whose names are the labels.
+
+        ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, ``.parquet`` and ``.txt`` are read, each also with
+        ``.gz``, ``.bz2`` or ``.xz`` behind it; any other file if it looks like CSV.
+
+        Parameters
+        ----------
+        path
+            A file or a folder.
+        encoding
+            Of a text; None: by its byte order mark, else UTF-8.
+        delimiter
+            Of a CSV; None: found by looking.
+
+        Raises
+        ------
+        UsageError
+            E120 or E127, if ``encoding`` or ``delimiter`` cannot be meant.
+        DataError
+            E200 to E224: one sentence that names the file, the line and what to do; see ``elman.data.codes``.
+        """
+        path = Path(path)
+        try:
+            if path.is_dir():
+                return cls._read_folder(path, encoding)
+            if not path.exists():
+                raise _no_such_file(path)
+        except OSError as error:
+            raise unreadable(str(path), error) from error
+        source = Source(path, path.name, encoding, delimiter)
+        columns, lines = READERS.get(source.suffix, _read_unknown)(source)
+        return cls(columns, lines, source.name, counted="row" if source.suffix == ".parquet" else "line")
+
+    @classmethod
+    def _read_folder(cls, folder: Path, encoding: str | None) -> Self:
+        folder = folder.absolute()  # so that "." has a name
+        (columns, lines), files = read_folder(folder, encoding)
+        return cls(columns, lines, f"{folder.name}/", files)
+
+    @classmethod
+    def from_frame(cls, frame: Any, source: str = "the table") -> Self:
+        """Take a DataFrame of pandas or polars, an Arrow table, or a dict of columns."""
+        columns, rows = columns_of(frame, source)
+        return cls(columns, rows, source, counted="row")
+
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a column.
+
+        Raises
+        ------
+        DataError
+            E201 if there is none of that name.
+        """
+        if name in self.columns:
+            return self.columns[name]
+        near = _nearest(name, self.columns)
+        help_ = f"did you mean {near} ?" if near else "choose one of these columns"
+        where = f"{self.source}, header: {', '.join(self.columns)}"
+        raise DataError(f'column "{name}" is not in {self.source}', code="E201", where=where, help=help_)
+
+    def take(self, rows: Iterable[int]) -> Self:
+        """Return the table of these rows (numbered from 0), in this order."""
+        chosen = np.asarray(list(rows), dtype=np.int64).tolist()
+        columns = {name: [values[row] for row in chosen] for name, values in self.columns.items()}
+        files = self.files and [self.files[row] for row in chosen]
+        return type(self)(columns, [self.lines[row] for row in chosen], self.source, files, self.counted)
+
+    def place(self, row: int, column: str | None = None) -> str:
+        """Return where a row (numbered from 0) stands: ``names.csv, line 7, column name``."""
+        file = self.files[row] if self.files else self.source
+        return f"{file}, {self.counted} {self.lines[row]}" + (f", column {column}" if column else "")
+
+
+def read_stream(stream: TextIO, column: str = "text", encoding: str | None = None) -> Table:
+    """Read a text a line, from standard input say; an empty line is an empty text.
+
+    Raises
+    ------
+    DataError
+        E205, E207 or E208, as for a file.
+    """
+    data = getattr(stream, "buffer", None)
+    text = decode(
+        data.read() if data else stream.read().encode("utf-8", "surrogateescape"), "stdin", encoding
+    )
+    texts = lines_of(text)
+    return Table({column: texts}, list(range(1, len(texts) + 1)), "stdin")
+
+
+def _read_unknown(source: Source) -> Parsed:
+    """Read a file with another ending, if it is a table that could be nothing else than CSV."""
+    text = source.read_text()
+    delimiter = source.delimiter or find_delimiter(text)
+    if delimiter is None:
+        kinds = ", ".join(READERS)
+        help_ = f"these are read: {kinds}, each also with {' '.join(UNPACK)}; and a folder of .txt files"
+        raise DataError(f"{source.name} is of a kind that is not read", code="E203", help=help_)
+    return parse(text, source, delimiter)
+
+
+def _no_such_file(path: Path) -> DataError:
+    folder = path.parent
+    if not folder.is_dir():
+        message = f"there is no file {path}, nor a folder {folder}"
+        return DataError(message, code="E200", help="check the path")
+    near = _nearest(path.name, [item.name for item in folder.iterdir()])
+    help_ = f"did you mean {folder / near} ?" if near else "check the path"
+    return DataError(f"there is no file {path}", code="E200", help=help_)
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that is most like ``name``, capitals aside."""
+    folded = {each.casefold(): each for each in names}
+    near = difflib.get_close_matches(name.casefold(), list(folded), n=1)
+    return folded[near[0]] if near else None
+
+
+READERS: dict[str, Callable[[Source], Parsed]] = {
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+    ".parquet": read_parquet,
+    ".txt": read_lines,
+}

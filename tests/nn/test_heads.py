@@ -1,0 +1,104 @@
+"""Pooling, logits and the loss, by hand and beside torch's cross entropy."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from elman import kernels
+from elman.nn.heads import HEADS, ClassifyHead, pool
+
+torch.set_num_threads(1)
+OUTPUTS = torch.tensor([[[1.0, -5.0], [7.0, 7.0], [-3.0, 2.0]], [[3.0, -1.0], [9.0, 9.0], [9.0, 9.0]]])
+LENGTHS = torch.tensor([2, 0, 1])
+LOGITS = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+TARGETS = torch.tensor([0, 2, 1, 1, 0])
+CLASS_WEIGHTS = torch.tensor([0.5, 2.0, 1.5])
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("mean", [[2, -3], [0, 0], [-3, 2]]),
+        ("max", [[3, -1], [0, 0], [-3, 2]]),
+        ("sum", [[4, -6], [0, 0], [-3, 2]]),
+    ],
+)
+def test_pool_reads_a_rows_own_steps_only(kind, expected):
+    np.testing.assert_array_equal(pool(OUTPUTS, LENGTHS, kind), expected)
+    np.testing.assert_array_equal(pool(OUTPUTS[:0], LENGTHS * 0, kind), torch.zeros(3, 2))
+
+
+@pytest.mark.parametrize("kind", ["mean", "max", "sum"])
+def test_pool_is_the_twin_of_the_kernel(kind):
+    outputs = torch.randn(9, 6, 4, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([3, 0, 9, 1, 7, 9])
+    np.testing.assert_allclose(
+        pool(outputs, lengths, kind),
+        kernels.pool(outputs.numpy(), lengths.numpy(), kind),
+        rtol=1e-5,
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("kind", ["mean", "max", "sum"])
+def test_no_gradient_leaves_a_rows_own_steps(kind):
+    outputs = OUTPUTS.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(pool(outputs, LENGTHS, kind).sum(), outputs)
+    assert torch.equal(gradient[:, 1], torch.zeros(2, 2))
+    assert torch.equal(gradient[1, 2], torch.zeros(2))
+
+
+def test_the_head_reads_its_pools_in_their_order_then_what_comes_directly():
+    head = ClassifyHead(2, 1, "max+last+mean", direct_size=1)
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor([[1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6]]))
+        head.bias.copy_(torch.tensor([0.5]))
+    final, direct = torch.tensor([[4.0, 5.0], [6.0, 7.0], [0.0, 0.0]]), torch.tensor([[2.0], [0.0], [0.0]])
+    logits = head(OUTPUTS, final, LENGTHS, direct)
+    assert logits[0].item() == 3 - 10 + 400 + 5000 + 2e4 - 3e5 + 2e6 + 0.5
+    assert logits[1].item() == 600 + 7000 + 0.5
+
+
+def test_dropout_stands_before_the_answer_and_only_while_learning():
+    head = ClassifyHead(2, 3, "mean", dropout=1.0)
+    final = torch.zeros(3, 2)
+    assert torch.equal(head(OUTPUTS, final, LENGTHS), head.bias.expand(3, 3))
+    head.eval()
+    assert not torch.equal(head(OUTPUTS, final, LENGTHS), head.bias.expand(3, 3))
+
+
+def test_first_weights_are_those_of_a_linear():
+    torch.manual_seed(0)
+    weight = ClassifyHead(50, 400, "mean+max").weight
+    assert 0.0999 < weight.abs().max() <= 0.1
+
+
+@pytest.mark.parametrize("class_weights", [None, CLASS_WEIGHTS])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_torchs_cross_entropy(class_weights, smoothing):
+    head = ClassifyHead(2, 3)
+    loss = head.loss(LOGITS, TARGETS, None, class_weights, smoothing)
+    expected = functional.cross_entropy(LOGITS, TARGETS, class_weights, label_smoothing=smoothing)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_a_row_of_weight_2_counts_twice_and_one_of_weight_0_not_at_all():
+    head = ClassifyHead(2, 3)
+    weights = torch.tensor([2.0, 1.0, 0.0, 1.0, 1.0])
+    twice = [0, 0, 1, 3, 4]
+    torch.testing.assert_close(
+        head.loss(LOGITS, TARGETS, weights, CLASS_WEIGHTS),
+        head.loss(LOGITS[twice], TARGETS[twice], None, CLASS_WEIGHTS),
+    )
+
+
+def test_a_batch_without_weight_gives_nought_and_no_nan():
+    logits = LOGITS.clone().requires_grad_()
+    loss = ClassifyHead(2, 3).loss(logits, TARGETS, torch.zeros(5))
+    assert loss.item() == 0.0
+    assert torch.equal(torch.autograd.grad(loss, logits)[0], torch.zeros(5, 3))
+
+
+def test_every_head_is_known():
+    assert list(HEADS) == ["classify"]

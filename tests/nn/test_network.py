@@ -1,0 +1,285 @@
+"""The whole network: its twin without torch, its weights by name, what is dropped, what is refused."""
+
+import itertools
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from elman import cells, kernels
+from elman.errors import ModelFileError, UsageError
+from elman.nn import Network, NetworkSettings
+from elman.nn.network import hide
+from elman.nn.settings import POOLINGS
+from tests.cells.examples import Sine
+
+torch.set_num_threads(1)
+SIZES, OUTPUTS = (11, 7, 5), 4
+LENGTHS = np.array([3, 0, 9, 1, 7, 9])
+SMALL = NetworkSettings(hidden_size=17, embedding_size=9)
+PLAIN = replace(SMALL, dropout=0.0, input_dropout=0.0, group_dropout=0.0)
+
+
+def draw_ids(batch=6, steps=9):
+    rng = np.random.default_rng(0)
+    return np.stack([rng.integers(0, size, (batch, steps)) for size in SIZES], axis=-1)
+
+
+def make(settings=SMALL, **options):
+    torch.manual_seed(0)
+    return Network(settings, SIZES, OUTPUTS, **options)
+
+
+def batch_of(network_input, targets, weights=None):
+    return SimpleNamespace(inputs=network_input, targets=targets, lengths=LENGTHS, weights=weights)
+
+
+@pytest.mark.parametrize("recurrence", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_numpy_twin_gives_the_same_logits(recurrence, num_layers, causal):
+    for pooling, shortcut in itertools.product(POOLINGS, [0.0, 0.5]):
+        settings = replace(SMALL, recurrence=recurrence, num_layers=num_layers, causal=causal)
+        settings = replace(settings, pooling=pooling, shortcut=shortcut)
+        network = make(settings).eval()
+        with torch.no_grad():
+            expected = network(draw_ids(), LENGTHS).numpy()
+        logits = kernels.forward(settings, network.tensors(), draw_ids(), LENGTHS)
+        assert np.all(np.abs(logits - expected) <= 1e-5 * np.maximum(1, np.abs(expected)))
+
+
+def test_the_twin_agrees_when_no_row_has_a_step():
+    network = make().eval()
+    nothing = np.zeros(6, np.int64)
+    for ids in (draw_ids(), draw_ids(steps=0)):
+        logits = kernels.forward(SMALL, network.tensors(), ids, nothing)
+        np.testing.assert_allclose(network(ids, nothing).detach(), logits, atol=1e-6)
+
+
+@pytest.mark.parametrize("recurrence", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_tensors_are_those_that_the_model_file_expects(recurrence, causal):
+    settings = replace(SMALL, recurrence=recurrence, causal=causal, num_layers=2)
+    network = make(settings, class_weights=np.ones(4))
+    tensors = network.tensors()
+    shapes = {name: array.shape for name, array in tensors.items()}
+    assert shapes == kernels.tensor_shapes(settings, SIZES, OUTPUTS)
+    assert list(shapes) == list(kernels.tensor_shapes(settings, SIZES, OUTPUTS)) == list(network.state_dict())
+    assert {array.dtype for array in tensors.values()} == {np.dtype(np.float32)}
+
+
+def test_tensors_are_copies_and_load_back():
+    network = make()
+    tensors = network.tensors()
+    other = Network(SMALL, SIZES, OUTPUTS)
+    other.load_tensors(tensors)
+    for name, array in other.tensors().items():
+        np.testing.assert_array_equal(array, tensors[name])
+    tensors["head.bias"][:] = 99
+    assert 99 not in other.tensors()["head.bias"]
+    assert 99 not in network.tensors()["head.bias"]
+
+
+def test_tensors_that_do_not_fit_are_refused():
+    network = make()
+    tensors = network.tensors()
+    lacking = {name: array for name, array in tensors.items() if name != "head.bias"}
+    for bad, message in [
+        (lacking, "the network lacks the tensor head.bias"),
+        ({**tensors, "more": np.zeros(1)}, "the network does not know the tensor more"),
+        (
+            {**tensors, "head.bias": np.zeros(5)},
+            r"the tensor head.bias has shape \(5,\), the network needs \(4,\)",
+        ),
+    ]:
+        with pytest.raises(ModelFileError, match=message) as caught:
+            network.load_tensors(bad)
+        assert caught.value.code == "E340"
+
+
+def test_the_loss_is_the_weighted_cross_entropy_of_the_logits():
+    settings = replace(PLAIN, label_smoothing=0.1)
+    class_weights = np.array([1.0, 2.0, 0.5, 1.0])
+    network = make(settings, class_weights=class_weights)
+    targets, weights = np.array([0, 1, 2, 3, 0, 1]), np.array([1, 2, 0, 1, 1, 3], np.float32)
+    loss = network.loss(batch_of(draw_ids(), targets, weights))
+    each = functional.cross_entropy(
+        network(draw_ids(), LENGTHS),
+        torch.tensor(targets),
+        torch.tensor(class_weights, dtype=torch.float32),
+        reduction="none",
+        label_smoothing=0.1,
+    )
+    total = (weights * class_weights[targets]).sum()  # torch's rows come with their class weight in them
+    assert loss.item() == pytest.approx((weights * each.detach().numpy()).sum() / total, rel=1e-5)
+
+
+def test_arrays_and_tensors_are_taken_alike():
+    network = make(PLAIN)
+    arrays = batch_of(draw_ids(), np.arange(6) % 4)
+    tensors = SimpleNamespace(**{n: None if v is None else torch.tensor(v) for n, v in vars(arrays).items()})
+    assert network.loss(arrays).item() == network.loss(tensors).item()
+    one = Network(PLAIN, SIZES[:1], OUTPUTS).eval()
+    ids = draw_ids()[..., :1].astype(np.int32)
+    assert torch.equal(one(ids, LENGTHS), one(ids[..., 0], LENGTHS))
+
+
+def test_every_weight_learns_and_padding_teaches_nothing():
+    network = make(PLAIN)
+    network.loss(batch_of(draw_ids(), np.arange(6) % 4)).backward()
+    first = {name: p.grad.clone() for name, p in network.named_parameters()}
+    assert all(gradient.abs().max() > 0 for gradient in first.values())
+    other = draw_ids()
+    for row, length in enumerate(LENGTHS):
+        other[row, length:] = 3
+    network.zero_grad()
+    network.loss(batch_of(other, np.arange(6) % 4)).backward()
+    for name, p in network.named_parameters():
+        torch.testing.assert_close(p.grad, first[name], rtol=0, atol=0)
+
+
+def test_no_group_stays_nought_while_the_unknown_symbol_learns():
+    network = make(PLAIN)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=0.1)
+    before = network.tensors()
+    for _ in range(3):
+        optimizer.zero_grad()
+        network.loss(batch_of(draw_ids(), np.arange(6) % 4)).backward()
+        optimizer.step()
+    after = network.tensors()
+    for g in (1, 2):
+        np.testing.assert_array_equal(after[f"embedding.{g}.weight"][0], np.zeros(9))
+        assert np.abs(after[f"embedding.{g}.weight"][1:]).min() > 0
+    assert np.abs(after["embedding.0.weight"][0] - before["embedding.0.weight"][0]).min() > 0
+
+
+def test_it_learns():
+    network = make(replace(PLAIN, causal=True))
+    rng = np.random.default_rng(0)
+    ids = np.stack([rng.integers(1, size, (64, 6)) for size in SIZES], axis=-1)
+    batch = SimpleNamespace(inputs=ids, targets=ids[:, 0, 1] % 4, lengths=np.full(64, 6), weights=None)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+    for _ in range(60):
+        optimizer.zero_grad()
+        network.loss(batch).backward()
+        optimizer.step()
+    assert network.loss(batch).item() < 0.02
+
+
+@pytest.mark.parametrize("place", ["dropout", "input_dropout", "symbol_dropout", "group_dropout"])
+def test_each_dropout_works_while_learning_only(place):
+    network = make(replace(PLAIN, **{place: 0.5}))
+    assert not torch.equal(network(draw_ids(), LENGTHS), network(draw_ids(), LENGTHS))
+    network.eval()
+    assert torch.equal(network(draw_ids(), LENGTHS), network(draw_ids(), LENGTHS))
+
+
+def test_hidden_ids_become_nought_at_the_rate():
+    torch.manual_seed(0)
+    ids = torch.full((100, 100), 3)
+    left = hide(ids, 0.3)
+    assert set(left.unique().tolist()) == {0, 3}
+    assert (left == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
+    assert hide(ids, 0.0) is ids
+
+
+def test_hiding_symbols_leaves_groups_and_the_other_way_round():
+    for place, changed in (("symbol_dropout", 0), ("group_dropout", 1)):
+        network = make(replace(PLAIN, **{place: 0.95}))
+        seen = []
+        for table in network.embedding:
+            table.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[0]))
+        network(draw_ids(), LENGTHS)
+        hidden = [
+            not torch.equal(column, torch.tensor(draw_ids()[..., g]).T) for g, column in enumerate(seen)
+        ]
+        assert hidden == [g == 0 if changed == 0 else g > 0 for g in range(3)]
+
+
+def test_orthogonal_first_weights():
+    network = make(replace(SMALL, recurrence="lstm"))
+    for suffix in ("", "_reverse"):
+        for gate in network.layers.get_parameter(f"weight_hh_l0{suffix}").split(17):
+            torch.testing.assert_close(gate @ gate.T, torch.eye(17), rtol=0, atol=1e-5)
+        assert not network.layers.get_parameter(f"bias_ih_l0{suffix}").any()
+    assert not network.head.bias.any()
+    assert network.embedding[0].weight.std().item() == pytest.approx(0.5, rel=0.2)
+    assert network.embedding[1].weight[1:].std().item() == pytest.approx(0.1, rel=0.3)
+
+
+def test_uniform_first_weights_are_torchs():
+    layers = make(replace(SMALL, first_weights="uniform")).layers
+    bound = 17**-0.5
+    for _, weight in layers.named_parameters():
+        assert bound * 0.8 < weight.abs().max() <= bound
+
+
+def test_ones_own_cell_makes_a_network(monkeypatch):
+    monkeypatch.setattr(cells, "CELLS", dict(cells.CELLS))
+
+    @cells.register
+    class Echo(Sine):
+        name = "echo"
+        answers = False
+
+        def step(self, x, state, params):
+            _, c = super().step(x, state, params)
+            return c, c
+
+    settings = replace(PLAIN, recurrence="echo", pooling="last+mean")
+    network = make(settings).eval()
+    logits = kernels.forward(settings, network.tensors(), draw_ids(), LENGTHS)
+    np.testing.assert_allclose(network(draw_ids(), LENGTHS).detach(), logits, atol=1e-5)
+
+
+def test_a_cell_that_answers_itself_is_refused_for_now(monkeypatch):
+    monkeypatch.setattr(cells, "CELLS", {**cells.CELLS, "example-sine": Sine})
+    with pytest.raises(UsageError, match="the cell example-sine answers itself") as caught:
+        make(replace(SMALL, recurrence="example-sine"))
+    assert caught.value.code == "E167"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"recurrence": "grru"}, "there is no recurrence 'grru'"),
+        ({"pooling": "median"}, "pooling must be one of last, mean, max"),
+        ({"dropout": 1.5}, "dropout must be at least 0 and at most 0.95, not 1.5"),
+        ({"hidden_size": 0}, "hidden_size must be at least 1, not 0"),
+        ({"num_layers": "2"}, "num_layers must be a whole number, not '2'"),
+        ({"first_weights": "zeros"}, "first_weights must be one of uniform, orthogonal"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings, message):
+    with pytest.raises(UsageError, match=message):
+        make(replace(SMALL, **settings))
+
+
+def test_ids_of_another_width_are_refused():
+    with pytest.raises(
+        UsageError, match=r"the input has shape \(6, 9, 2\), the network reads \(B, T, 3\)"
+    ) as caught:
+        make()(draw_ids()[..., :2], LENGTHS)
+    assert caught.value.code == "E164"
+
+
+def test_the_same_seed_gives_the_same_network_in_a_fresh_process():
+    code = (
+        "import torch, hashlib; torch.set_num_threads(1); torch.manual_seed(0);"
+        "from elman.nn import Network, NetworkSettings;"
+        "t = Network(NetworkSettings(hidden_size=17, embedding_size=9), (11, 7, 5), 4).tensors();"
+        "print(hashlib.sha256(b''.join(t[n].tobytes() for n in sorted(t))).hexdigest())"
+    )
+    runs = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(runs) == 1

@@ -3,7 +3,6 @@
 import itertools
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -76,7 +75,8 @@ def test_stopped_and_gone_on_with_after_every_update(tmp_path):
     module, whole = unbroken(chosen)
     for expected in whole:
         other = toy(seed=99 if state else 0)
-        progress = next(learn(other, epochs, validate, chosen, resume=state))
+        run = learn(other, epochs, validate, chosen, resume=state)
+        progress = next(run)
         assert told(progress) == expected
         progress.state().write(tmp_path / "run.ckpt")
         state = Checkpoint.read(tmp_path / "run.ckpt")
@@ -109,16 +109,17 @@ def test_going_on_counts_the_seconds_from_before(tmp_path):
     assert list(learn(toy(), epochs, validate, settings(max_minutes=1.0), resume=state)) == []
 
 
-def run_alone(threads):
-    command = [sys.executable, Path(toys.__file__), str(threads)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+def start(threads):
+    command = [sys.executable, toys.__file__, str(threads)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def test_two_fresh_processes_and_any_number_of_threads_give_the_same_bits():
+    processes = [start(1), start(2)]
     module = toy()
     for _ in learn(module, epochs, validate, LoopSettings(max_epochs=3, averaging=0.8)):
         pass
-    assert [run_alone(1), run_alone(2)] == [digest(module)] * 2
+    assert [process.communicate()[0] for process in processes] == [f"{digest(module)}\n"] * 2
 
 
 def test_the_threads_of_this_process_do_not_matter():

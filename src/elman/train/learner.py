@@ -40,7 +40,7 @@ class Learner:
     def update(self, batch: Any, rate: float, update: int) -> tuple[float, float]:
         """Move the weights once; return the loss and the norm of its gradient, both from before."""
         self.module.train()
-        self.optimizer.zero_grad()
+        self.module.zero_grad()
         loss = self.loss_of(batch)
         value = finite(loss.item(), "the loss", update)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -67,7 +67,7 @@ class Learner:
 
     def leave(self, use_best: bool) -> None:
         """End: the module gets the best weights, or the answering ones if they are sound."""
-        self.optimizer.zero_grad()
+        self.module.zero_grad()
         put(self.live, self.best if use_best or not all_finite(self.answering) else self.answering)
 
     def tensors(self) -> Arrays:

@@ -141,7 +141,7 @@ def test_clip_shortens_the_gradient_and_tells_its_norm_from_before():
 
 
 def test_the_schedule_follows_the_planned_updates():
-    told = list(learn(Line(), ones, None, plain(schedule="linear", max_epochs=10)))
+    told = list(learn(Line(), ones, None, plain(schedule="linear", max_epochs=10, warm_up=0.0)))
     assert [p.learning_rate for p in told] == pytest.approx([0.25 * (1 - step / 20) for step in range(20)])
 
 

@@ -17,37 +17,39 @@ from elman.train.settings import LoopSettings
 from .toy import epochs, same_bits, toy
 
 
-def rates(schedule, updates, learning_rate_=1.0):
-    settings = LoopSettings(schedule=schedule, learning_rate=learning_rate_)
+def rates(schedule, updates, warm_up=0.0, largest=1.0):
+    settings = LoopSettings(schedule=schedule, learning_rate=largest, warm_up=warm_up)
     return [learning_rate(settings, update, updates) for update in range(1, updates + 1)]
 
 
 def test_constant_is_constant():
-    assert rates("constant", 5, 0.25) == [0.25] * 5
+    assert rates("constant", 5, 0.5, 0.25) == [0.25] * 5
 
 
-def test_linear_rises_over_a_twentieth_and_falls_in_a_line():
-    assert rates("linear", 40) == pytest.approx([1 / 2, 1] + [1 - step / 39 for step in range(1, 39)])
+def test_linear_rises_and_falls_in_a_line():
+    assert rates("linear", 40, 0.05) == pytest.approx([1 / 2, 1] + [1 - step / 39 for step in range(1, 39)])
+    assert rates("linear", 4) == [1, 3 / 4, 2 / 4, 1 / 4]
 
 
-def test_cosine_falls_as_half_a_cosine():
+def test_cosine_rises_in_a_line_and_falls_as_half_a_cosine():
     expected = [1 / 2, 1] + [(1 + math.cos(math.pi * step / 39)) / 2 for step in range(1, 39)]
-    assert rates("cosine", 40) == pytest.approx(expected)
+    assert rates("cosine", 40, 0.05) == pytest.approx(expected)
 
 
-def test_onecycle_rises_over_three_tenths_from_a_twenty_fifth():
+def test_onecycle_rises_from_a_twenty_fifth_as_half_a_cosine():
     rising = [1 - (24 / 25) * (1 + math.cos(math.pi * step / 3)) / 2 for step in (1, 2)]
     falling = [(1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
-    assert rates("onecycle", 10) == pytest.approx([*rising, *falling])
+    assert rates("onecycle", 10, 0.3) == pytest.approx([*rising, *falling])
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("updates", [1, 2, 3, 7, 100])
-def test_every_rate_is_above_zero_and_the_largest_is_the_setting(schedule, updates):
-    found = rates(schedule, updates, 0.5)
+@pytest.mark.parametrize("warm_up", [0.0, 0.1, 0.3, 1.0])
+def test_every_rate_is_above_zero_and_the_largest_is_the_setting(schedule, updates, warm_up):
+    found = rates(schedule, updates, warm_up, 0.5)
     assert min(found) > 0
     assert max(found) == 0.5
-    settings = LoopSettings(schedule=schedule, learning_rate=0.5)
+    settings = LoopSettings(schedule=schedule, learning_rate=0.5, warm_up=warm_up)
     assert learning_rate(settings, updates + 3, updates) == found[-1]
 
 
@@ -78,6 +80,17 @@ def test_adamw_by_hand_decays_beside_the_step():
 
 def test_adam_by_hand_decays_inside_the_gradient():
     assert one_step(2.0, -3.0, optimizer="adam", weight_decay=2.0) == pytest.approx((2 - 0.1, 2 + 0.1))
+
+
+def test_beta2_says_how_slowly_past_gradients_are_forgotten():
+    module = nn.Module()
+    module.bias = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+    optimizer = make_optimizer(module, LoopSettings(optimizer="adam", learning_rate=0.1, beta2=0.5))
+    for gradient in (1.0, 3.0):
+        module.bias.grad = torch.tensor([gradient], dtype=torch.float64)
+        optimizer.step()
+    mean, square = (0.9 * 0.1 + 0.1 * 3) / (1 - 0.81), (0.5 * 0.5 + 0.5 * 9) / (1 - 0.25)
+    assert module.bias.item() == pytest.approx(-0.1 - 0.1 * mean / math.sqrt(square))
 
 
 def test_momentum_repeats_the_last_step():

@@ -33,6 +33,8 @@ def test_every_field_is_a_setting_with_a_sentence():
         ("weight_decay", -0.1, "E111"),
         ("averaging", 1.0, "E111"),
         ("momentum", 1.0, "E111"),
+        ("beta2", 1.0, "E111"),
+        ("warm_up", 1.5, "E111"),
         ("random_state", -1, "E111"),
     ],
 )

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from elman.train.settings import LoopSettings
 from elman.train.weights import Weights
 
-Schedule = Callable[[int, int], float]
-WARM_UP = 0.05
-ONE_CYCLE_WARM_UP = 0.3
+Schedule = Callable[[float, float], float]
+"""Share of the learning rate, from how much of the rise and of the fall is done (both 0 to 1)."""
+
+BETA1 = 0.9
 ONE_CYCLE_START = 1 / 25
 
 
@@ -28,8 +29,10 @@ def make_optimizer(module: nn.Module, settings: LoopSettings) -> torch.optim.Opt
 
 
 def learning_rate(settings: LoopSettings, update: int, updates: int) -> float:
-    """Size of update number ``update``, from 1, of ``updates`` planned ones; later ones are as the last."""
-    return settings.learning_rate * SCHEDULES[settings.schedule](min(update, updates), updates)
+    """Size of update ``update``, from 1, of ``updates`` planned ones: never 0; later ones are as the last."""
+    update, top = min(update, updates), max(1, math.ceil(settings.warm_up * updates))
+    risen, fallen = min(1.0, update / top), max(0, update - top) / (updates - top + 1)
+    return settings.learning_rate * SCHEDULES[settings.schedule](risen, fallen)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> Weights:
@@ -61,45 +64,38 @@ def _names(optimizer: torch.optim.Optimizer, module: nn.Module) -> list[str]:
 
 
 def _adam(groups: list[dict[str, object]], settings: LoopSettings) -> torch.optim.Optimizer:
-    return torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
+    betas = (BETA1, settings.beta2)
+    return torch.optim.Adam(groups, lr=settings.learning_rate, betas=betas, fused=True)
 
 
 def _adamw(groups: list[dict[str, object]], settings: LoopSettings) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    betas = (BETA1, settings.beta2)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
 
 
 def _sgd(groups: list[dict[str, object]], settings: LoopSettings) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=True)
 
 
-def _constant(update: int, updates: int) -> float:
+def _constant(risen: float, fallen: float) -> float:
     return 1.0
 
 
-def _linear(update: int, updates: int) -> float:
-    """Rise over the first twentieth of the updates, then fall in a straight line."""
-    risen, fallen = _phases(update, updates, WARM_UP)
+def _linear(risen: float, fallen: float) -> float:
+    """Rise and fall in straight lines."""
     return risen if risen < 1 else 1 - fallen
 
 
-def _cosine(update: int, updates: int) -> float:
-    """Rise over the first twentieth, then fall as half a cosine (Loshchilov and Hutter, *SGDR*, 2017)."""
-    risen, fallen = _phases(update, updates, WARM_UP)
+def _cosine(risen: float, fallen: float) -> float:
+    """Rise in a straight line, fall as half a cosine (Loshchilov and Hutter, *SGDR*, 2017)."""
     return risen if risen < 1 else _half_cosine(fallen)
 
 
-def _onecycle(update: int, updates: int) -> float:
-    """Rise from 1/25 over three tenths, then fall; both as half a cosine (Smith and Topin, 2018)."""
-    risen, fallen = _phases(update, updates, ONE_CYCLE_WARM_UP)
+def _onecycle(risen: float, fallen: float) -> float:
+    """Rise from 1/25 and fall, both as half a cosine (Smith and Topin, *Super-Convergence*, 2018)."""
     if risen < 1:
         return 1 - (1 - ONE_CYCLE_START) * _half_cosine(risen)
     return _half_cosine(fallen)
-
-
-def _phases(update: int, updates: int, warm_up: float) -> tuple[float, float]:
-    """How much of the rise and of the fall is done; the last update is never of size 0."""
-    top = max(1, math.ceil(warm_up * updates))
-    return min(1.0, update / top), max(0, update - top) / (updates - top + 1)
 
 
 def _half_cosine(done: float) -> float:

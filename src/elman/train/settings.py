@@ -19,10 +19,16 @@ class LoopSettings:
     momentum: float = setting(
         0.9, "How much of its last update sgd repeats; 0 is plain sgd.", least=0, most=0.9999
     )
+    beta2: float = setting(
+        0.999, "How slowly adam and adamw forget the size of past gradients.", least=0, most=0.99999
+    )
     schedule: str = setting(
         "cosine",
         "How the learning rate falls over the planned updates.",
         choices=("constant", "linear", "cosine", "onecycle"),
+    )
+    warm_up: float = setting(
+        0.1, "Part of the updates over which the learning rate rises first; not if constant.", least=0, most=1
     )
     batch_size: int = setting(64, "Rows in an update.", least=1)
     max_epochs: int = setting(12, "Most passes over the training rows.", least=1)

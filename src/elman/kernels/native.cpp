@@ -6,7 +6,7 @@ namespace nb = nanobind;
 namespace {
 
 constexpr int abi = 1;  // the boundary between Python and C++; kernels/native.py names the same number
-constexpr const char *version = "0.1.0";
+constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define ELMAN_HAS(feature) (__builtin_cpu_supports(feature) != 0)

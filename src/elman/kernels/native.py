@@ -19,8 +19,9 @@ def load() -> tuple[ModuleType | None, str]:
         native = import_module("elman.kernels._native")
     except ImportError as error:
         return None, f"the compiled module is not there ({error})"
-    if native.abi != ABI:
-        return None, f"the compiled module has boundary {native.abi}, not {ABI}: install elman again"
+    found = getattr(native, "abi", None)
+    if found != ABI:
+        return None, f"the compiled module has boundary {found}, not {ABI}: install elman again"
     return native, ""
 
 

@@ -2,6 +2,7 @@
 
 from elman.data.batch import Batch, batch_rows, make_batch, pad
 from elman.data.codec import CODECS, LabelCodec, TextCodec
+from elman.data.delimited import write_csv
 from elman.data.samples import SAMPLES, load_names
 from elman.data.sequences import as_groups, as_labels, as_texts, as_weights, check_same_length
 from elman.data.split import split
@@ -25,4 +26,5 @@ __all__ = [
     "pad",
     "read_stream",
     "split",
+    "write_csv",
 ]

@@ -6,9 +6,9 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TextIO
 
 from elman.data.source import Parsed, Source, check_names, line_of
 from elman.errors import DataError, UsageError
@@ -21,12 +21,14 @@ SAMPLE_LETTERS = 1 << 22  # and letters at most
 def read_csv(source: Source) -> Parsed:
     """Read a table whose delimiter is found by looking."""
     text = source.read_text()
-    return parse(text, source, source.delimiter or find_delimiter(text) or ",")
+    return parse(
+        text, source, (find_delimiter(text) or ",") if source.delimiter is None else source.delimiter
+    )
 
 
 def read_tsv(source: Source) -> Parsed:
     """Read a table whose cells stand between tabs."""
-    return parse(source.read_text(), source, source.delimiter or "\t")
+    return parse(source.read_text(), source, "\t" if source.delimiter is None else source.delimiter)
 
 
 def find_delimiter(text: str) -> str | None:
@@ -61,6 +63,23 @@ def parse(text: str, source: Source, delimiter: str) -> Parsed:
         raise DataError(f"{source.name} has a header, but no rows", code="E206", help="is it the right file?")
     columns = zip(*itertools.islice(rows, 1, None), strict=True)
     return {name: list(cells) for name, cells in zip(names, columns, strict=True)}, lines[1:]
+
+
+def write_csv(stream: TextIO, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write columns below a header, so that ``read_csv`` reads the same again; None is an empty cell."""
+    writer = csv.writer(_Lines(stream))
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+
+
+class _Lines:
+    """Ends rows with a line feed; told to end them so itself, csv would leave a carriage return unquoted."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, row: str) -> None:
+        self.stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _rows(text: str, source: Source, delimiter: str) -> tuple[list[list[str]], list[int]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any, NoReturn
 
+from elman.data.lines import lines_of
 from elman.data.sequences import is_broken
 from elman.data.source import Parsed, Source, check_names
 from elman.errors import DataError
@@ -21,7 +21,7 @@ def read_jsonl(source: Source) -> Parsed:
     """
     columns: dict[str, list[Any]] = {}
     lines: list[int] = []
-    for line, content in enumerate(io.StringIO(source.read_text(), newline=None), start=1):
+    for line, content in enumerate(lines_of(source.read_text()), start=1):
         if content.strip():
             _append(columns, len(lines), _object(content, source.place(line)))
             lines.append(line)

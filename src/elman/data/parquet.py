@@ -14,7 +14,7 @@ def read_parquet(source: Source) -> Parsed:
 
     Raises
     ------
-    MissingExtra
+    MissingExtraError
         E150 if pyarrow is not installed.
     DataError
         E206 if there are no rows, E220 if the file is damaged.

@@ -44,7 +44,7 @@ def load_names() -> Table:
 
     Raises
     ------
-    MissingExtra
+    MissingExtraError
         E150 if faker is not installed.
     DataError
         E225 if another version of faker holds other names.
@@ -52,7 +52,7 @@ def load_names() -> Table:
     try:
         import faker
     except ImportError:
-        raise missing_extra("faker", "demo", "the built-in names") from None
+        raise missing_extra("faker", "demo", "loading the built-in names") from None
     try:
         rows = [(name, origin) for origin, locales in ORIGINS.items() for name in _surnames(locales)]
     except (ImportError, AttributeError):

@@ -140,7 +140,7 @@ def read_stream(stream: TextIO, column: str = "text", encoding: str | None = Non
 def _read_unknown(source: Source) -> Parsed:
     """Read a file with another ending, if it is a table that could be nothing else than CSV."""
     text = source.read_text()
-    delimiter = source.delimiter or find_delimiter(text)
+    delimiter = find_delimiter(text) if source.delimiter is None else source.delimiter
     if delimiter is None:
         kinds = ", ".join(READERS)
         help_ = f"these are read: {kinds}, each also with {' '.join(UNPACK)}; and a folder of .txt files"

@@ -23,9 +23,6 @@ html_show_sphinx = False
 
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
-autodoc_typehints_format = "short"
-autodoc_class_signature = "separated"
-python_use_unqualified_type_names = True
+autodoc_typehints = "none"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
-napoleon_use_ivar = True

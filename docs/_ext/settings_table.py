@@ -107,7 +107,7 @@ def shown(default: Any) -> str:
 
 def as_line(cells: tuple[str, ...]) -> str:
     """Write a row of a MyST table."""
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("<", "\\<") for cell in cells) + " |"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

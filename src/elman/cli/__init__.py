@@ -14,7 +14,7 @@ from types import ModuleType
 
 from elman.cli.output import print_error
 from elman.cli.parser import COMMANDS, command_parser, command_word, main_parser
-from elman.errors import ElmanError
+from elman.errors import DataError, ElmanError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,8 +31,15 @@ def main(argv: list[str] | None = None) -> int:
         print_error(ElmanError("interrupted", code="E130"), as_json)
         return 130
     except BrokenPipeError:  # the reader went away (`| head`): that is no error of ours
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
         return 0
+    except OSError as error:
+        _silence_stdout()
+        print_error(_system_error(error), as_json)
+        return DataError.exit_code
+    except MemoryError:
+        print_error(ElmanError("there is not enough memory", code="E131", help="give fewer rows"), as_json)
+        return 1
     except Exception as error:
         if os.environ.get("ELMAN_DEBUG"):
             raise
@@ -55,6 +62,17 @@ def _run(argv: list[str]) -> int:
 
 def _module(word: str) -> ModuleType:
     return importlib.import_module(f"elman.cli.{COMMANDS[word].module}")
+
+
+def _silence_stdout() -> None:
+    """Send what is still in the buffer nowhere, so that Python does not fail on it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _system_error(error: OSError) -> ElmanError:
+    reason = (error.strerror or str(error)).lower()
+    place = str(error.filename) if error.filename else "the result"
+    return ElmanError(f"cannot read or write {place}: {reason}", code="E253", help="check the place and the disk")
 
 
 def _bug(error: Exception) -> ElmanError:

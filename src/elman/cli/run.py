@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from elman.cli.output import print_json, say
 from elman.cli.progress import interruptible, shown
@@ -15,6 +15,9 @@ from elman.files import check_writable
 from elman.models.evaluation import Evaluation
 from elman.models.model import Model
 from elman.models.trial import Trial, finish
+
+if TYPE_CHECKING:
+    from elman.models.estimators import SequenceClassifier
 
 INTERRUPTED = 130
 
@@ -112,18 +115,18 @@ def run_seeds(trials: list[Trial], files: Files) -> int:
 
 def learn(trial: Trial, files: Files, checkpoint: Path | None) -> tuple[Model, bool]:
     """Learn until it is done or a signal comes; the model, and whether it was stopped."""
-    steps = trial.steps(checkpoint)
+    estimator = trial.estimator()
+    steps = trial.steps(estimator, checkpoint)
     with interruptible() as flag:
         try:
             for _ in shown(steps, files.as_json):
                 if flag:
                     break
         except DivergedError as error:
-            raise _with_best(trial, files, error) from error
+            raise _with_best(estimator, files, error) from error
         finally:
             steps.close()
-    model = trial.estimator.model_
-    return model, bool(flag) and not model.training["complete"]
+    return estimator.model_, bool(flag) and not estimator.model_.training["complete"]
 
 
 def measure(trial: Trial, model: Model, files: Files) -> tuple[Model, Evaluation]:
@@ -165,10 +168,10 @@ def as_json(model: Model, found: Evaluation, path: Path, pictures: list[Path]) -
     }
 
 
-def _with_best(trial: Trial, files: Files, error: DivergedError) -> DivergedError:
+def _with_best(estimator: SequenceClassifier, files: Files, error: DivergedError) -> DivergedError:
     """Save the best weights before the error goes on, and say where they are."""
     kept = ""
-    if hasattr(trial.estimator, "model_"):
-        trial.estimator.model_.save(files.model)
+    if hasattr(estimator, "model_"):
+        estimator.model_.save(files.model)
         kept = f"; the best network so far is in {files.model}"
     return DivergedError(error.message + kept, code=error.code, where=error.where, help=error.help)

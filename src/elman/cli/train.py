@@ -61,11 +61,11 @@ def run(arguments: argparse.Namespace) -> int:
     settings = given_settings(arguments, Settings)
     seed = settings.pop("random_state", None) or 0
     check_settings(Settings(**settings))
+    check_seeds(arguments)
     files = Files.choose(arguments, stem=stem_of(arguments.data))
     rows, about = read_rows(arguments)
     say(describe_rows(rows, about))
-    if arguments.seeds != 1:
-        check_seeds(arguments)
+    if arguments.seeds > 1:
         seeds = range(seed, seed + arguments.seeds)
         return run_seeds([make_trial(arguments, rows, about, settings, s) for s in seeds], files)
     return run_trial(make_trial(arguments, rows, about, settings, seed), files)
@@ -75,7 +75,7 @@ def check_seeds(arguments: argparse.Namespace) -> None:
     """Refuse what several runs in a row cannot do."""
     if arguments.seeds < 1:
         raise UsageError(f"--seeds must be at least 1, not {arguments.seeds}", code="E111", help="--seeds 5")
-    if arguments.resume:
+    if arguments.seeds > 1 and arguments.resume:
         raise UsageError(
             "--resume goes on with one run, not with several", code="E117", help="leave out --seeds"
         )

@@ -140,6 +140,15 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
             self._finish(learning)
         keeper.remove()
 
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that rows are texts, not lines of a numeric table."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.sparse = False
+        return tags
+
     def predict(self, X: Any) -> NDArray[Any]:
         """Give the most probable label of each sequence: (B,), of y's type."""
         check_is_fitted(self, "model_")

@@ -189,8 +189,9 @@ def _check_identity(mine: Mapping[str, Any], checkpoint: Checkpoint) -> None:
     theirs = checkpoint.extra.get("identity", {})
     for name in sorted(mine.keys() | theirs.keys()):
         if mine.get(name) != theirs.get(name):
+            difference = _difference(name, theirs.get(name), mine.get(name))
             raise ModelFileError(
-                f"{checkpoint.source} belongs to another run: {_difference(name, theirs.get(name), mine.get(name))}",
+                f"{checkpoint.source} belongs to another run: {difference}",
                 code="E331",
                 help="give the same file and settings, or start anew without --resume",
             )

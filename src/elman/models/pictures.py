@@ -87,5 +87,5 @@ def _figure(width: float, height: float) -> Figure:
 
 def _save(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, metadata=NO_INFORMATION)
+    figure.savefig(buffer, format="png", dpi=120, bbox_inches="tight", metadata=NO_INFORMATION)
     write_whole(path, buffer.getvalue())

@@ -18,6 +18,7 @@ from elman.models.examples import input_keys
 from elman.models.model import Model
 
 if TYPE_CHECKING:
+    from elman.models.estimators import SequenceClassifier
     from elman.models.learning import FitProgress
 
 TEST_FRACTION = 0.2
@@ -54,14 +55,18 @@ class Trial:
     settings: dict[str, Any]
     about: dict[str, Any]
 
-    def steps(self, checkpoint: Path | None) -> Generator[FitProgress, None, None]:
-        """Learn, yielding progress; afterwards ``estimator.model_`` is the model."""
+    def estimator(self) -> SequenceClassifier:
+        """Make what will learn (this needs torch)."""
         from elman.models.estimators import SequenceClassifier
 
-        self.estimator = SequenceClassifier(**self.settings, random_state=self.seed)
-        return self.estimator.fit_iter(
-            self.learn.texts, self.learn.labels, groups=self.learn.groups, checkpoint=checkpoint
-        )
+        return SequenceClassifier(**self.settings, random_state=self.seed)
+
+    def steps(
+        self, estimator: SequenceClassifier, checkpoint: Path | None
+    ) -> Generator[FitProgress, None, None]:
+        """Learn, yielding progress; afterwards ``estimator.model_`` is the model."""
+        rows = self.learn
+        return estimator.fit_iter(rows.texts, rows.labels, groups=rows.groups, checkpoint=checkpoint)
 
 
 def hold_out(rows: Rows, seed: int) -> tuple[Rows, Rows]:

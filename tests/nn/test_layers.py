@@ -103,6 +103,23 @@ def test_a_row_of_length_0_keeps_its_state_and_outputs_nought(kind):
 
 
 @layers
+def test_not_even_nan_in_the_padding_reaches_anything(kind):
+    ours, _ = pair(kind, num_layers=2, bidirectional=True)
+    results = []
+    for garbage in (0.0, float("nan"), float("inf")):
+        x = draw_input({})
+        for row, length in enumerate(LENGTHS):
+            x[length:, row] = garbage
+        x.requires_grad_()
+        outputs, final = ours(x, lengths=LENGTHS)
+        loss = outputs.square().sum() + parts(final)[-1].sum()
+        results.append([outputs, *parts(final), *torch.autograd.grad(loss, [x, *ours.parameters()])])
+    for same in zip(*results, strict=True):
+        assert torch.equal(same[0], same[1])
+        assert torch.equal(same[0], same[2])
+
+
+@layers
 def test_one_row_without_a_batch_axis(kind):
     ours, theirs = pair(kind, num_layers=2, bidirectional=True)
     x = draw_input({})[:, 0]

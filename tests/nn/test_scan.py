@@ -138,7 +138,7 @@ def test_what_stands_in_the_padding_reaches_nothing(cell, reverse):
     }
     lengths = torch.tensor([4, 2, 0])
     results = []
-    for garbage in (0.0, float("nan")):
+    for garbage in (0.0, 50.0):
         filled = inputs.detach().clone()
         filled[2:, 1], filled[:, 2] = garbage, garbage
         filled.requires_grad_()
@@ -147,6 +147,17 @@ def test_what_stands_in_the_padding_reaches_nothing(cell, reverse):
         results.append([outputs, *parts(final), *torch.autograd.grad(loss, [filled, *params.values()])])
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["relu", "identity"])
+def test_a_state_that_would_overflow_in_the_padding_does_no_harm(name):
+    eye = torch.eye(2)
+    params = {"weight_ih": (3 * eye).requires_grad_(), "weight_hh": (3 * eye).requires_grad_()}
+    inputs = torch.ones(200, 2, 2)
+    outputs, final = scan(RNN(2, name), inputs, torch.tensor([3, 2]), params)
+    assert final.tolist() == [[39.0, 39.0], [12.0, 12.0]]
+    gradient = torch.autograd.grad(outputs.sum(), params["weight_hh"])[0]
+    assert torch.equal(gradient.diagonal(), torch.tensor([27.0, 27.0]))
 
 
 def test_one_missing_bias_still_runs():

@@ -75,14 +75,17 @@ class ClassifyHead(nn.Module):
 
 
 def pool(outputs: Tensor, lengths: Tensor, kind: str) -> Tensor:
-    """Mean, maximum or sum over a row's own steps: (T, B, F), (B,) -> (B, F); length 0 gives 0."""
-    valid = valid_steps(lengths, len(outputs))
+    """Mean, maximum or sum over a row's own steps: (T, B, F), (B,) -> (B, F); length 0 gives 0.
+
+    What stands beyond a row's length must be finite; it is not counted.
+    """
+    valid = valid_steps(lengths, len(outputs)).to(outputs)
     if kind in ("mean", "sum"):
-        total = outputs.masked_fill(~valid, 0).sum(0)
+        total = (outputs * valid).sum(0)
         return total if kind == "sum" else total / lengths.clamp(min=1)[:, None]
     if not len(outputs):
         return outputs.new_zeros(outputs.shape[1:])
-    highest = outputs.masked_fill(~valid, -math.inf).amax(0)
+    highest = (outputs + valid.log()).amax(0)  # log 0 is -inf
     return highest.masked_fill((lengths == 0)[:, None], 0)
 
 

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman import cells
 from elman.cells import Cell, Params, State, draw
 from elman.errors import UsageError
-from elman.nn.scan import scan
+from elman.nn.scan import scan, valid_steps
 
 
 class Recurrent(nn.Module):
@@ -96,7 +96,10 @@ class Recurrent(nn.Module):
             return self._forward_one(input, hx, lengths)
         self._check_input(input)
         inputs = input.transpose(0, 1) if self.batch_first else input
-        rows = None if lengths is None else as_lengths(lengths, inputs)
+        rows = None
+        if lengths is not None:  # whatever the padding holds, NaN included, must not reach a gradient
+            rows = as_lengths(lengths, inputs)
+            inputs = inputs.masked_fill(~valid_steps(rows, len(inputs)), 0)
         state = None if hx is None else self._check_state(hx, inputs.shape[1])
         outputs, final = self._run(inputs, state, rows)
         return (outputs.transpose(0, 1) if self.batch_first else outputs), final

@@ -16,7 +16,7 @@ from torch import Tensor
 from elman import cells
 from elman.cells import Cell, Params, State
 
-SHUT = 1e6  # a gate's sum that is far beyond where sigmoid is exactly 0 or 1 in float32
+SHUT = 1e4  # a gate's sum far beyond where sigmoid is exactly 0 or 1, and still a number in float16
 
 
 def scan(
@@ -32,6 +32,8 @@ def scan(
 
     Parameters
     ----------
+    inputs
+        What stands beyond a row's length reaches nothing, but must be numbers of an ordinary size.
     lengths
         (B,) int64 from 0 to T, on the inputs' device; None: every row has T steps. It is not checked here.
     state
@@ -44,11 +46,9 @@ def scan(
     The outputs (T, B, H) and the final state.
     """
     state = first_state(cell, inputs) if state is None else state
-    if lengths is not None:  # whatever stands in the padding, NaN included, must not reach a gradient
-        inputs = inputs.masked_fill(~valid_steps(lengths, len(inputs)), 0)
     if reverse:
         inputs = mirror(inputs, lengths)
-    run = _fused if _has_fused(cell, inputs, params) else run_steps
+    run = _fused if _has_fused(cell, inputs, lengths, params) else run_steps
     outputs, final = run(cell, inputs, lengths, params, state)
     return (mirror(outputs, lengths) if reverse else outputs), final
 
@@ -91,16 +91,13 @@ def mirror(inputs: Tensor, lengths: Tensor | None) -> Tensor:
     return inputs.flatten(0, 1).index_select(0, source.flatten()).view_as(inputs)
 
 
-def _has_fused(cell: Cell, inputs: Tensor, params: Params) -> bool:
-    biases = ("bias_ih" in params) + ("bias_hh" in params)
-    linear = getattr(cell, "nonlinearity", "tanh") == "identity"
-    return (
-        type(cell) in FUSED
-        and not linear
-        and biases != 1
-        and len(inputs) > 0
-        and inputs.dtype != torch.float64
-    )
+def _has_fused(cell: Cell, inputs: Tensor, lengths: Tensor | None, params: Params) -> bool:
+    if type(cell) not in FUSED or inputs.dtype == torch.float64 or not len(inputs):
+        return False
+    # in the padding a fused way runs on: a state without bounds could reach infinity, and 0 times that is NaN
+    safe = ("tanh", "relu") if lengths is None else ("tanh",)
+    both_biases_or_none = ("bias_ih" in params) == ("bias_hh" in params)
+    return both_biases_or_none and getattr(cell, "nonlinearity", "tanh") in safe
 
 
 def _fused(
@@ -108,7 +105,7 @@ def _fused(
 ) -> tuple[Tensor, State]:
     outputs, final = FUSED[type(cell)](cell, inputs, lengths, params, state)
     if lengths is not None:
-        outputs = outputs.masked_fill(~valid_steps(lengths, len(inputs)), 0)
+        outputs = outputs * valid_steps(lengths, len(inputs)).to(outputs)
     return outputs, final
 
 

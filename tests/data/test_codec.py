@@ -371,3 +371,31 @@ def test_damaged_classes_are_refused(labels, change, code):
     with pytest.raises(ModelFileError) as caught:
         restored(LabelCodec().fit(labels), change)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("unit", ["character", "byte", "word"])
+def test_edges_add_the_end_as_a_step_and_let_groups_see_the_beginning(unit):
+    codec = TextCodec(unit=unit, groups=3, min_count=1, edges=True).fit(["ab cd", "ab"])
+    ids = codec.encode("ab")
+    plain = TextCodec(unit=unit, groups=3, min_count=1).fit(["ab cd", "ab"])
+    assert len(ids) == len(plain.encode("ab")) + 1
+    assert codec.decode(ids) == "ab"
+    assert (ids[:, :2] > 0).all()  # even the first step ends a group of two: the beginning and the symbol
+    assert ids[0, 2] == 0
+    assert len(codec.encode("")) == 1
+    assert codec.unknown("ab") == []
+    again = TextCodec.restore(codec.settings(), codec.arrays())
+    assert (again.encode("ab cd") == codec.encode("ab cd")).all()
+
+
+def test_a_text_that_holds_our_marks_is_read_as_unknown_there():
+    codec = TextCodec(edges=True).fit(["ab"])
+    assert codec.unknown("a\ufdd0b\ufdd1") == ["\ufffd", "\ufffd"]
+    assert codec.decode(codec.encode("a\ufdd1b")) == "a\ufffdb"
+
+
+def test_edges_without_their_marks_are_damaged():
+    codec = TextCodec().fit(["ab"])
+    with pytest.raises(ModelFileError) as caught:
+        TextCodec.restore({**codec.settings(), "edges": True}, codec.arrays())
+    assert caught.value.code == "E322"

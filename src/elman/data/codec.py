@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from elman.data.sequences import as_labels
 from elman.data.strings import Arrays, check_names, checked, damaged, pack, unpack
-from elman.data.units import UNITS, UNKNOWN
+from elman.data.units import BEGIN, END, UNITS, UNKNOWN
 from elman.errors import UsageError
 from elman.settings import check_settings, setting
 
@@ -29,7 +29,8 @@ class TextCodec:
     """A text as ids, a row for each step; id 0 is whatever was not seen in training.
 
     Texts are brought to Unicode's composed form (NFC) first. Column 0 holds the id of the step's symbol;
-    column g the id of the group of g + 1 symbols that ends there, 0 where there are not yet so many.
+    column g the id of the group of g + 1 symbols that ends there, 0 where there are not yet so many. With
+    ``edges`` a text has one step more, its end, and a group may begin where the text does.
     Ids follow falling counts, then code points, so that they do not depend on the order of the texts.
     """
 
@@ -42,6 +43,7 @@ class TextCodec:
     min_count: int = setting(
         2, "Groups of two symbols or more that are seen fewer times count as unknown.", least=1
     )
+    edges: bool = setting(False, "Let the end of a text be a step, and let groups see where it begins.")
     vocabulary: list[list[str]] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +77,10 @@ class TextCodec:
             columns, _ = self._columns(chunk)
             ids = columns[:, 0] if self.groups == 1 else columns
             ends = itertools.accumulate(map(len, chunk))
-            encoded.extend(ids[end - len(symbols) : end] for symbols, end in zip(chunk, ends, strict=True))
+            first = int(self.edges)  # the step of the beginning is there for the groups alone
+            encoded.extend(
+                ids[end - len(symbols) + first : end] for symbols, end in zip(chunk, ends, strict=True)
+            )
         return encoded
 
     def decode(self, ids: npt.ArrayLike) -> str:
@@ -90,26 +95,27 @@ class TextCodec:
         first = np.asarray(ids, dtype=np.int64)
         first = first[:, 0] if first.ndim == 2 else first
         check_ids(first, self.sizes[0])
-        return self._unit.join([self.vocabulary[0][i - 1] if i else UNKNOWN for i in first.tolist()])
+        symbols = [self.vocabulary[0][i - 1] if i else UNKNOWN for i in first.tolist()]
+        return self._unit.join([symbol for symbol in symbols if symbol not in (BEGIN, END)])
 
     def normalise(self, text: str) -> str:
         """Return ``text`` as ``decode`` gives it back when all its symbols are known."""
-        return self._unit.join(self._cut(text))
+        return self._unit.join(self._symbols(text))
 
     def unknown(self, text: str) -> list[str]:
         """List the symbols of ``text`` never seen in training, in order; a byte is named like 0xE9."""
         self._check_fitted()
-        return [self._unit.shown(symbol) for symbol in self._cut(text) if symbol not in self._known]
+        return [self._unit.shown(symbol) for symbol in self._symbols(text) if symbol not in self._known]
 
     def count_unknown(self, texts: Iterable[str]) -> Counter[str]:
         """Count each symbol of ``texts`` that was never seen in training."""
         self._check_fitted()
-        counts = Counter(itertools.chain.from_iterable(map(self._cut, texts)))
+        counts = Counter(itertools.chain.from_iterable(map(self._symbols, texts)))
         return Counter({self._unit.shown(s): n for s, n in counts.items() if s not in self._known})
 
     def settings(self) -> dict[str, Any]:
         """Return what JSON can hold of this codec."""
-        return {"unit": self.unit, "groups": self.groups, "min_count": self.min_count}
+        return {name: getattr(self, name) for name in _SETTINGS}
 
     def arrays(self) -> Arrays:
         """Return the vocabulary: ``vocabulary.{g}.bytes`` and ``vocabulary.{g}.offsets`` for column g."""
@@ -126,8 +132,8 @@ class TextCodec:
         ModelFileError
             E320 to E323, if they are not what a codec wrote.
         """
-        if set(settings) != {"unit", "groups", "min_count"}:
-            raise damaged("a codec's settings are unit, groups and min_count", "E320")
+        if set(settings) != set(_SETTINGS):
+            raise damaged(f"a codec's settings are {', '.join(_SETTINGS)}", "E320")
         try:
             codec = cls(**settings)
         except UsageError as error:
@@ -136,13 +142,26 @@ class TextCodec:
             arrays, {f"vocabulary.{g}.{part}" for g in range(codec.groups) for part in ("bytes", "offsets")}
         )
         vocabulary = [unpack(arrays, f"vocabulary.{g}") for g in range(codec.groups)]
-        if not all(map(codec._unit.is_symbol, vocabulary[0])):
+        marks = {BEGIN, END} if codec.edges else set()
+        if not marks <= set(vocabulary[0]):
+            raise damaged("vocabulary.0 lacks the marks of a text's edges", "E322")
+        if not all(entry in marks or codec._unit.is_symbol(entry) for entry in vocabulary[0]):
             raise damaged(f"vocabulary.0 holds something else than a {codec.unit}", "E322")
         codec._take(vocabulary)
         return codec
 
+    def _symbols(self, text: str) -> Sequence[str]:
+        composed = unicodedata.normalize("NFC", text)
+        if BEGIN in composed or END in composed:  # no text should hold our marks
+            composed = composed.replace(BEGIN, UNKNOWN).replace(END, UNKNOWN)
+        return self._unit.cut(composed)
+
     def _cut(self, text: str) -> Sequence[str]:
-        return self._unit.cut(unicodedata.normalize("NFC", text))
+        """Cut a text into what ids are given to: its symbols, between the marks of its edges."""
+        symbols = self._symbols(text)
+        if not self.edges:
+            return symbols
+        return BEGIN + symbols + END if isinstance(symbols, str) else [BEGIN, *symbols, END]
 
     def _take(self, vocabulary: list[list[str]]) -> None:
         self.vocabulary = vocabulary
@@ -204,6 +223,9 @@ class TextCodec:
     def _check_fitted(self) -> None:
         if not self.vocabulary:
             raise UsageError("this TextCodec has not seen any texts yet", code="E122", help="call fit first")
+
+
+_SETTINGS = ("unit", "groups", "min_count", "edges")
 
 
 def check_ids(ids: npt.NDArray[np.int64], size: int) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+BEGIN, END = "\ufdd0", "\ufdd1"
+"""Marks of where a text begins and ends: code points that Unicode keeps for such use and no text holds."""
 
 
 class Unit(Protocol):

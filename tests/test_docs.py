@@ -140,7 +140,7 @@ def test_the_way_of_a_file_in_the_readme(folder: Path) -> None:
         assert name in results["evaluate"].stdout
     assert "9 of 9 rows stand in training too (leaked)" in results["evaluate"].stdout
     answers = results["predict"].stdout.splitlines()
-    assert [line.split(",")[0] for line in answers] == ["name", "Bianchi", "Nowak"]
+    assert [line.split(",")[0] for line in answers] == ["name", "Martini", "Kowalski"]
     assert answers == shown["name,prediction"].splitlines()
     info = run_elman("info", "names.safetensors")
     assert labels(info.stdout)[:13] == labels(shown["file:"])

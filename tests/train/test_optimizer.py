@@ -106,10 +106,20 @@ def test_momentum_repeats_the_last_step():
 def test_frozen_weights_are_left_alone():
     module = toy()
     module.embedding.weight.requires_grad_(False)
-    optimizer = make_optimizer(module, LoopSettings())
+    optimizer = make_optimizer(module, LoopSettings(weight_decay=0.01))
     learnt = {id(weight) for group in optimizer.param_groups for weight in group["params"]}
     assert learnt == {id(weight) for weight in module.parameters()} - {id(module.embedding.weight)}
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.0]
+
+
+def test_embeddings_have_a_decay_of_their_own():
+    module = toy()
+    optimizer = make_optimizer(module, LoopSettings(weight_decay=0.25, embedding_decay=0.5))
+    decay = {id(w): group["weight_decay"] for group in optimizer.param_groups for w in group["params"]}
+    found = {name: decay[id(weight)] for name, weight in module.named_parameters()}
+    matrices = {"layer.weight_ih_l0", "layer.weight_hh_l0", "head.weight"}
+    expected = dict.fromkeys(found, 0.0) | dict.fromkeys(matrices, 0.25) | {"embedding.weight": 0.5}
+    assert found == expected
 
 
 def step(module, optimizer, batch):

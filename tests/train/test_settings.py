@@ -31,6 +31,7 @@ def test_every_field_is_a_setting_with_a_sentence():
         ("patience", 0, "E111"),
         ("clip", 0.0, "E111"),
         ("weight_decay", -0.1, "E111"),
+        ("embedding_decay", -0.1, "E111"),
         ("averaging", 1.0, "E111"),
         ("momentum", 1.0, "E111"),
         ("beta2", 1.0, "E111"),

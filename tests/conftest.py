@@ -61,7 +61,12 @@ def elman_command(tmp_path):
     """Run the real command in a fresh process, in a folder of its own."""
 
     def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", "import sys; from elman.cli import main; sys.exit(main())", *arguments]
+        command = [
+            sys.executable,
+            "-c",
+            "import sys; from elman.cli import main; sys.exit(main())",
+            *arguments,
+        ]
         everything = {**os.environ, **environment}
         return subprocess.run(
             command, input=stdin, capture_output=True, text=True, cwd=tmp_path, env=everything, check=False

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ def write(folder, name, content):
 def case(folder, capsys, *arguments):
     """Run in ``folder``; return the exit code and the error's lines; check that nothing was left behind."""
     before = sorted(item.name for item in folder.iterdir())
-    here = os.getcwd()
+    here = Path.cwd()
     os.chdir(folder)
     try:
         code = main([str(argument) for argument in arguments])
@@ -60,7 +61,12 @@ TABLES = {
     "several inputs left": ("a,b,origin\nx,1,it\ny,2,en\n", [], 2, "it could be a, b"),
     "only a target": ("origin\nit\nen\n", [], 2, "no column but the target"),
     "too few rows": ("name,origin\nRossi,it\nSmith,en\n", [], 3, "too few rows"),
-    "huge name": ("name,origin\n" + "x" * 1_000_000 + ",it\nSmith,en\nRossi,it\nJones,en\n", [], 3, "100,000"),
+    "huge name": (
+        "name,origin\n" + "x" * 1_000_000 + ",it\nSmith,en\nRossi,it\nJones,en\n",
+        [],
+        3,
+        "100,000",
+    ),
     "a picture": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", [], 3, "t.csv"),
     "bad setting": (GOOD, ["--hidden-size", "0"], 2, "hidden_size must be at least 1"),
     "rounded setting": (GOOD, ["--hidden-size", "3.5"], 2, "whole number"),
@@ -74,7 +80,12 @@ TABLES = {
     "output folder missing": (GOOD, ["-o", "no/such/m.safetensors"], 3, "there is no folder"),
     "output is a folder": (GOOD, ["-o", "."], 3, "folder"),
     "split group without a column": (GOOD, ["--split", "group"], 2, "--group COL"),
-    "empty group": ("name,origin,f\na,it,1\nb,en,\nc,it,2\nd,en,2\n", ["--group", "f", "--input", "name"], 3, "line 3"),
+    "empty group": (
+        "name,origin,f\na,it,1\nb,en,\nc,it,2\nd,en,2\n",
+        ["--group", "f", "--input", "name"],
+        3,
+        "line 3",
+    ),
     "test file missing": (GOOD, ["--test", "no.csv"], 3, "no.csv"),
 }
 
@@ -101,12 +112,16 @@ OTHERS = {
     "a spreadsheet": (["train", "notes.xlsx", "--target", "origin"], 3, "save the table as CSV"),
     "an unknown kind": (["train", "notes.doc", "--target", "origin"], 3, ".csv"),
     "broken JSON": (["train", "bad.jsonl", "--target", "origin"], 3, "line 2"),
-    "numbers as input": (["train", "numbers.jsonl", "--target", "origin"], 3, "numbers.jsonl, line 1, column name"),
+    "numbers as input": (
+        ["train", "numbers.jsonl", "--target", "origin"],
+        3,
+        "numbers.jsonl, line 1, column name",
+    ),
     "null as label": (["train", "null.jsonl", "--target", "origin"], 3, "null.jsonl, line 2, column origin"),
     "mixed labels": (["train", "mixed.jsonl", "--target", "origin"], 3, "several types"),
     "a model that is none": (["predict", "names.csv", "--text", "x"], 4, "is not a model file"),
     "a model that is missing": (["info", "m.safetensors"], 4, "there is no such file"),
-    "an empty model": (["info", "empty.safetensors"], 4, "is not a model file"),
+    "an empty model": (["info", "none.safetensors"], 4, "is not a model file"),
     "neither file nor text": (["predict", "m"], 4, "no such file"),
 }
 
@@ -124,7 +139,7 @@ def folder(tmp_path):
     write(tmp_path, "numbers.jsonl", '{"name": 3, "origin": "it"}\n{"name": 4, "origin": "en"}\n')
     write(tmp_path, "null.jsonl", '{"name": "a", "origin": "it"}\n{"name": "b", "origin": null}\n')
     write(tmp_path, "mixed.jsonl", '{"name": "a", "origin": "it"}\n{"name": "b", "origin": 3}\n')
-    write(tmp_path, "empty.safetensors", b"")
+    write(tmp_path, "none.safetensors", b"")
     return tmp_path
 
 
@@ -150,11 +165,11 @@ def test_a_read_only_folder_is_refused_before_learning(folder, capsys):
     assert (code, "permission denied" in err) == (3, True)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_one_sentence(fitted, folder):
     fitted.save(folder / "m.safetensors")
     code = "import sys; from elman.cli import main; sys.exit(main())"
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", code, "predict", str(folder / "m.safetensors"), "--text", "x"],
             stdout=full,
@@ -202,7 +217,22 @@ def test_a_prediction_column_is_not_overwritten(fitted, folder, capsys):
 def test_a_class_seen_once_trains(folder, capsys, monkeypatch):
     monkeypatch.chdir(folder)
     write(folder, "rare.csv", GOOD + "Åberg,se\n")
-    assert main(["train", "rare.csv", "--target", "origin", "--max-epochs", "1", "--members", "1", "--no-baselines"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "rare.csv",
+                "--target",
+                "origin",
+                "--max-epochs",
+                "1",
+                "--members",
+                "1",
+                "--no-baselines",
+            ]
+        )
+        == 0
+    )
 
 
 def test_there_are_at_least_sixty_cases():

@@ -17,7 +17,7 @@ TEXTS = ["Rossi", "Rossini", "Müller", "Mu\u0308ller", "Αβαγιανός", "'
 # every kind of codec, fitted: (name, codec, the values it was fitted on, a value it cannot know)
 FITTED = [
     *[
-        ("text", TextCodec(unit=unit, groups=groups, min_count=1).fit(TEXTS), TEXTS, "ж" * 3)
+        ("text", TextCodec(unit=unit, ngrams=groups, min_count=1).fit(TEXTS), TEXTS, "ж" * 3)
         for unit in ("character", "byte", "word")
         for groups in (1, 3)
     ],
@@ -156,14 +156,14 @@ def test_ids_follow_counts_then_code_points():
 
 
 def test_groups_end_at_their_step():
-    codec = TextCodec(groups=3, min_count=2).fit(["abab", "xab"])
+    codec = TextCodec(ngrams=3, min_count=2).fit(["abab", "xab"])
     assert codec.vocabulary == [["a", "b", "x"], ["ab"], []]
     assert codec.sizes == (4, 2, 1)
     assert codec.encode("abx").tolist() == [[1, 0, 0], [2, 1, 0], [3, 0, 0]]
 
 
 def test_groups_never_reach_into_the_text_before():
-    codec = TextCodec(groups=2, min_count=1).fit(["ab"])
+    codec = TextCodec(ngrams=2, min_count=1).fit(["ab"])
     assert [ids.tolist() for ids in codec.encode_all(["a", "b", "", "ab"])] == [
         [[1, 0]],
         [[2, 0]],
@@ -174,7 +174,7 @@ def test_groups_never_reach_into_the_text_before():
 
 def test_groups_are_counted_like_python_slices():
     texts = ["Mississippi", "missis", "sip", "pip", "s"]
-    codec = TextCodec(groups=4, min_count=2).fit(texts)
+    codec = TextCodec(ngrams=4, min_count=2).fit(texts)
     for length, entries in enumerate(codec.vocabulary, start=1):
         counts = Counter(text[i : i + length] for text in texts for i in range(len(text) - length + 1))
         few = 1 if length == 1 else 2
@@ -184,7 +184,7 @@ def test_groups_are_counted_like_python_slices():
 
 @given(st.lists(st.text(max_size=12), max_size=8), st.text(max_size=12), st.sampled_from([1, 2, 3]))
 def test_encoding_is_a_look_up_of_slices(texts, text, groups):
-    codec = TextCodec(groups=groups, min_count=1).fit(texts)
+    codec = TextCodec(ngrams=groups, min_count=1).fit(texts)
     composed = unicodedata.normalize("NFC", text)
     ids = codec.encode(text).reshape(len(composed), groups)
     for step in range(len(composed)):
@@ -210,7 +210,7 @@ def test_characters_and_bytes_come_back_as_nfc(text):
 
 @given(st.lists(st.text(max_size=10), max_size=6), st.sampled_from(["character", "byte", "word"]))
 def test_any_fitted_codec_can_be_saved(texts, unit):
-    codec = TextCodec(unit=unit, groups=3, min_count=1).fit(texts)
+    codec = TextCodec(unit=unit, ngrams=3, min_count=1).fit(texts)
     assert restored(codec).vocabulary == codec.vocabulary
 
 
@@ -244,7 +244,7 @@ def test_words(text, words):
 
 
 def test_word_groups():
-    codec = TextCodec(unit="word", groups=2, min_count=2).fit(["to be", "to be", "be to"])
+    codec = TextCodec(unit="word", ngrams=2, min_count=2).fit(["to be", "to be", "be to"])
     assert codec.vocabulary == [["be", "to"], ["to be"]]
     assert codec.encode("to be to").tolist() == [[2, 0], [1, 1], [2, 0]]
     assert restored(codec).vocabulary == codec.vocabulary
@@ -258,13 +258,13 @@ def test_unknown_symbols_are_named_and_counted():
 
 
 def test_half_a_character_stays_unknown():
-    codec = TextCodec(groups=2, min_count=1).fit(["a\ud800b"])
+    codec = TextCodec(ngrams=2, min_count=1).fit(["a\ud800b"])
     assert codec.vocabulary == [["a", "b"], []]
     assert codec.encode("a\ud800b").tolist() == [[1, 0], [0, 0], [2, 0]]
 
 
 def test_a_text_of_a_megabyte():
-    codec = TextCodec(groups=3).fit(["ab" * 500_000])
+    codec = TextCodec(ngrams=3).fit(["ab" * 500_000])
     ids = codec.encode("ab" * 500_000)
     assert ids[0].tolist() == [1, 0, 0]
     assert ids[-1].tolist() == [2, 1, 2]  # ab (500,000) before ba; aba = bab, so in order of code points
@@ -273,15 +273,15 @@ def test_a_text_of_a_megabyte():
 
 def test_texts_are_encoded_alike_across_chunks(monkeypatch):
     texts = ["Rossi", "", "Rossini", "Müller"] * 5
-    whole = TextCodec(groups=3).fit(texts)
+    whole = TextCodec(ngrams=3).fit(texts)
     monkeypatch.setattr("elman.data.codec.CHUNK", 7)
-    small = TextCodec(groups=3).fit(texts)
+    small = TextCodec(ngrams=3).fit(texts)
     assert small.vocabulary == whole.vocabulary
     assert ids_of(small, texts) == ids_of(whole, texts)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"unit": "letter"}, {"groups": 0}, {"groups": 9}, {"min_count": 0}, {"groups": 1.5}]
+    "wrong", [{"unit": "letter"}, {"ngrams": 0}, {"ngrams": 9}, {"min_count": 0}, {"ngrams": 1.5}]
 )
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(UsageError):
@@ -309,7 +309,7 @@ def damage(array_name, values, dtype):
     ],
 )
 def test_damaged_vocabulary_is_refused(change, code):
-    codec = TextCodec(groups=2, min_count=1).fit(["abc"])
+    codec = TextCodec(ngrams=2, min_count=1).fit(["abc"])
     assert restored(codec).vocabulary == [["a", "b", "c"], ["ab", "bc"]]
     with pytest.raises(ModelFileError) as caught:
         restored(codec, change)
@@ -375,9 +375,9 @@ def test_damaged_classes_are_refused(labels, change, code):
 
 @pytest.mark.parametrize("unit", ["character", "byte", "word"])
 def test_edges_add_the_end_as_a_step_and_let_groups_see_the_beginning(unit):
-    codec = TextCodec(unit=unit, groups=3, min_count=1, edges=True).fit(["ab cd", "ab"])
+    codec = TextCodec(unit=unit, ngrams=3, min_count=1, edges=True).fit(["ab cd", "ab"])
     ids = codec.encode("ab")
-    plain = TextCodec(unit=unit, groups=3, min_count=1).fit(["ab cd", "ab"])
+    plain = TextCodec(unit=unit, ngrams=3, min_count=1).fit(["ab cd", "ab"])
     assert len(ids) == len(plain.encode("ab")) + 1
     assert codec.decode(ids) == "ab"
     assert (ids[:, :2] > 0).all()  # even the first step ends a group of two: the beginning and the symbol

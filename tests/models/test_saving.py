@@ -53,7 +53,9 @@ def test_the_file_is_plain_safetensors_with_one_key(data):
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     assert list(header["__metadata__"]) == ["elman"]
     assert {"members.0.head.weight", "members.1.layers.weight_hh_l0"} <= header.keys()
-    assert all(header[name]["dtype"] in ("F32", "U8", "I64", "U64") for name in header if name != "__metadata__")
+    assert all(
+        header[name]["dtype"] in ("F32", "U8", "I64", "U64") for name in header if name != "__metadata__"
+    )
 
 
 def test_loading_runs_no_code_and_opens_no_other_file(data, tmp_path):
@@ -67,7 +69,17 @@ def test_loading_runs_no_code_and_opens_no_other_file(data, tmp_path):
     elman.load(path)
     watching[0] = False
     assert ("open", f"('{path}',)") in events
-    forbidden = ("pickle", "exec", "compile", "import", "subprocess", "os.system", "socket", "marshal", "ctypes")
+    forbidden = (
+        "pickle",
+        "exec",
+        "compile",
+        "import",
+        "subprocess",
+        "os.system",
+        "socket",
+        "marshal",
+        "ctypes",
+    )
     assert [event for event, _ in events if event.startswith(forbidden)] == []
     assert [args for event, args in events if event == "open" and str(path) not in args] == []
 

@@ -319,13 +319,13 @@ def test_a_wrong_setting_is_refused_before_anything_runs():
 def test_an_epoch_without_batches_is_refused():
     with pytest.raises(UsageError, match="epoch 1 has no batches") as error:
         list(learn(Line(), lambda number: [], None, plain()))
-    assert error.value.code == "E121"
+    assert error.value.code == "E181"
 
 
 def test_a_validation_without_a_loss_is_refused():
     with pytest.raises(UsageError, match='no "loss"') as error:
         list(learn(Line(), ones, lambda module: {"accuracy": 1.0}, plain()))
-    assert error.value.code == "E122"
+    assert error.value.code == "E182"
 
 
 def test_the_state_is_to_be_asked_for_before_going_on():

@@ -167,15 +167,15 @@ def test_an_unseen_label_is_a_wrong_answer_and_a_class_of_its_own(rows):
 @pytest.mark.parametrize(
     ("call", "code"),
     [
-        (lambda: metrics.accuracy([], []), "E130"),
-        (lambda: metrics.accuracy([0, 1], [0]), "E130"),
-        (lambda: metrics.macro_f1([[0]], [[0]]), "E130"),
-        (lambda: metrics.log_loss(np.ones((2, 2)), [0]), "E130"),
-        (lambda: metrics.log_loss(np.ones((0, 2)), []), "E130"),
-        (lambda: metrics.summarise(np.ones(2), [0, 1]), "E130"),
-        (lambda: metrics.ceiling([], []), "E130"),
-        (lambda: metrics.confusion([0, -1], [0, 0], 2), "E131"),
-        (lambda: metrics.confusion([0, 1], [0, 2], 2), "E131"),
+        (lambda: metrics.accuracy([], []), "E183"),
+        (lambda: metrics.accuracy([0, 1], [0]), "E183"),
+        (lambda: metrics.macro_f1([[0]], [[0]]), "E183"),
+        (lambda: metrics.log_loss(np.ones((2, 2)), [0]), "E183"),
+        (lambda: metrics.log_loss(np.ones((0, 2)), []), "E183"),
+        (lambda: metrics.summarise(np.ones(2), [0, 1]), "E183"),
+        (lambda: metrics.ceiling([], []), "E183"),
+        (lambda: metrics.confusion([0, -1], [0, 0], 2), "E184"),
+        (lambda: metrics.confusion([0, 1], [0, 2], 2), "E184"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(call, code):

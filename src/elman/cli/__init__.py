@@ -72,7 +72,9 @@ def _silence_stdout() -> None:
 def _system_error(error: OSError) -> ElmanError:
     reason = (error.strerror or str(error)).lower()
     place = str(error.filename) if error.filename else "the result"
-    return ElmanError(f"cannot read or write {place}: {reason}", code="E253", help="check the place and the disk")
+    return ElmanError(
+        f"cannot read or write {place}: {reason}", code="E253", help="check the place and the disk"
+    )
 
 
 def _bug(error: Exception) -> ElmanError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import json
 import sys
@@ -15,6 +14,7 @@ from elman.cli.columns import choose_input, input_texts
 from elman.cli.output import say
 from elman.cli.progress import counted
 from elman.cli.report import few
+from elman.data.delimited import write_csv
 from elman.data.table import Table, read_stream
 from elman.errors import DataError, UsageError
 from elman.files import check_writable, write_whole
@@ -83,13 +83,6 @@ def answer_columns(
         for k, label in enumerate(model.classes_.tolist()):
             columns[f"p_{label}"] = [round(p, 6) for p in probabilities[:, k].tolist()]
     return columns
-
-
-def write_csv(stream: TextIO, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns as CSV with a header; a missing value is an empty cell."""
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
 
 
 def write_json(stream: TextIO, columns: Mapping[str, Sequence[Any]]) -> None:

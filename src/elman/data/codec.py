@@ -37,7 +37,7 @@ class TextCodec:
     kind: ClassVar[str] = "text"
 
     unit: str = setting("character", "What one step reads.", choices=tuple(UNITS))
-    groups: int = setting(
+    ngrams: int = setting(
         1, "Longest group of symbols, ending at a step, that has an id of its own.", least=1, most=8
     )
     min_count: int = setting(
@@ -61,12 +61,12 @@ class TextCodec:
         """Learn the symbols of ``texts`` and the groups that stand there often enough."""
         texts = list(texts)
         self._take([_in_order(Counter(itertools.chain.from_iterable(map(self._cut, texts))))])
-        for _ in range(1, self.groups):
+        for _ in range(1, self.ngrams):
             self._take([*self.vocabulary, self._longer_groups(texts)])
         return self
 
     def encode(self, text: str) -> Ids:
-        """Return the ids of ``text``: (T,), or (T, groups) if ``groups`` is more than 1."""
+        """Return the ids of ``text``: (T,), or (T, ngrams) if ``ngrams`` is more than 1."""
         return self.encode_all([text])[0]
 
     def encode_all(self, texts: Iterable[str]) -> list[Ids]:
@@ -75,7 +75,7 @@ class TextCodec:
         encoded: list[Ids] = []
         for chunk in _chunks(map(self._cut, texts)):
             columns, _ = self._columns(chunk)
-            ids = columns[:, 0] if self.groups == 1 else columns
+            ids = columns[:, 0] if self.ngrams == 1 else columns
             ends = itertools.accumulate(map(len, chunk))
             first = int(self.edges)  # the step of the beginning is there for the groups alone
             encoded.extend(
@@ -84,7 +84,7 @@ class TextCodec:
         return encoded
 
     def decode(self, ids: npt.ArrayLike) -> str:
-        """Return the text of ids (T,) or (T, groups); an unknown symbol becomes U+FFFD.
+        """Return the text of ids (T,) or (T, ngrams); an unknown symbol becomes U+FFFD.
 
         Raises
         ------
@@ -139,9 +139,9 @@ class TextCodec:
         except UsageError as error:
             raise damaged(error.message, "E320") from None
         check_names(
-            arrays, {f"vocabulary.{g}.{part}" for g in range(codec.groups) for part in ("bytes", "offsets")}
+            arrays, {f"vocabulary.{g}.{part}" for g in range(codec.ngrams) for part in ("bytes", "offsets")}
         )
-        vocabulary = [unpack(arrays, f"vocabulary.{g}") for g in range(codec.groups)]
+        vocabulary = [unpack(arrays, f"vocabulary.{g}") for g in range(codec.ngrams)]
         marks = {BEGIN, END} if codec.edges else set()
         if not marks <= set(vocabulary[0]):
             raise damaged("vocabulary.0 lacks the marks of a text's edges", "E322")
@@ -225,7 +225,7 @@ class TextCodec:
             raise UsageError("this TextCodec has not seen any texts yet", code="E122", help="call fit first")
 
 
-_SETTINGS = ("unit", "groups", "min_count", "edges")
+_SETTINGS = ("unit", "ngrams", "min_count", "edges")
 
 
 def check_ids(ids: npt.NDArray[np.int64], size: int) -> None:

@@ -172,7 +172,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         examples.check_learnable(rows.texts, rows.labels)
         keys = examples.input_keys(rows.texts) if groups is None else as_groups(groups)
         seed = self._seed()
-        self.inputs_ = TextCodec(unit=self.unit, groups=self.groups).fit(rows.texts)
+        self.inputs_ = TextCodec(unit=self.unit, ngrams=self.ngrams, edges=True).fit(rows.texts)
         self.labels_ = LabelCodec().fit(rows.labels)
         self.classes_ = self.labels_.classes_
         self.class_counts_ = np.bincount(self.labels_.encode(rows.labels), minlength=len(self.classes_))

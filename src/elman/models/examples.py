@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from elman.data.batch import Batch, batch_rows, make_batch
 from elman.data.codec import LabelCodec, TextCodec
-from elman.errors import DataError
+from elman.errors import DataError, UsageError
 
 MOST_STEPS = 100_000
 """Learning keeps every step of a sequence in memory; longer ones wait for stateful learning."""
@@ -89,9 +89,9 @@ def class_weights(
     elif isinstance(setting, dict):
         each = np.array([setting.get(label, 1.0) for label in classes.tolist()])
     else:
-        raise DataError(
+        raise UsageError(
             f"class_weight must be balanced, none, or a weight for each class, not {setting!r}",
-            code="E264",
+            code="E132",
             help='class_weight="balanced"',
         )
     rows = each[index].astype(np.float32)

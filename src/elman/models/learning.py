@@ -157,8 +157,9 @@ class Learning:
                 yield self._last
         finally:
             steps.close()
-            if last is not None:
-                self.history += [_record(member, record) for record in last.history]
+            if last is not None or resume is not None:  # a member may have been stopped at its very end
+                history = last.history if last is not None else resume.place.history if resume else ()
+                self.history += [_record(member, record) for record in history]
                 self.networks.append(network.tensors())
 
     def _network(self, seed: int) -> Network:

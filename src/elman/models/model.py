@@ -86,7 +86,7 @@ class Model:
         progress
             Called with (rows done, rows in all) now and then.
         """
-        sequences = [self.inputs.encode(text) for text in as_texts(X)]
+        sequences = self.inputs.encode_all(as_texts(X))
         answer = np.empty((len(sequences), len(self.classes_)), np.float32)
         done = 0
         for rows, ids, lengths in _batches(sequences):
@@ -98,10 +98,7 @@ class Model:
 
     def unknown_symbols(self, X: Any) -> Counter[str]:
         """Count the symbols in ``X`` that were never seen in training; all are read as one unknown symbol."""
-        seen: Counter[str] = Counter()
-        for text in as_texts(X):
-            seen.update(self.inputs.unknown(text))
-        return seen
+        return self.inputs.count_unknown(as_texts(X))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file, whole or not at all (see ``elman.load``)."""

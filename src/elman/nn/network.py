@@ -139,7 +139,7 @@ class Network(nn.Module):
 
     def _embed(self, ids: Tensor) -> Tensor:
         """(T, B, G) -> (T, B, E): the sum of the columns' embeddings."""
-        rates = (self.settings.symbol_dropout, self.settings.group_dropout)
+        rates = (self.settings.symbol_dropout, self.settings.ngram_dropout)
         total: Tensor | None = None
         for g, table in enumerate(self.embedding):
             column = hide(ids[..., g], rates[min(g, 1)]) if self.training else ids[..., g]
@@ -152,7 +152,7 @@ def make_tables(settings: NetworkSettings, sizes: tuple[int, ...]) -> list[nn.Em
     tables = []
     for g, size in enumerate(sizes):
         table = nn.Embedding(size, settings.embedding_size, padding_idx=0 if g else None)
-        nn.init.normal_(table.weight, std=settings.group_scale if g else settings.symbol_scale)
+        nn.init.normal_(table.weight, std=settings.ngram_scale if g else settings.symbol_scale)
         if g:
             nn.init.zeros_(table.weight[0])
         tables.append(table)

@@ -16,13 +16,11 @@ class NetworkSettings:
     recurrence: str = setting("gru", "The recurrence: rnn, lstm, gru or a registered cell's name.")
     hidden_size: int = setting(128, "Units in each layer and direction.", least=1)
     num_layers: int = setting(1, "Layers, each reading the outputs of the one below.", least=1)
-    causal: bool = setting(
-        False, "Read forwards only; otherwise in both directions where the task allows it."
-    )
+    causal: bool = setting(True, "Read forwards only; otherwise in both directions where the task allows it.")
     nonlinearity: str = setting("tanh", "What squashes the state of an rnn.", choices=("tanh", "relu"))
-    embedding_size: int = setting(64, "Numbers that stand for one symbol.", least=1)
-    groups: int = setting(
-        4, "Longest group of symbols, ending at a step, that has an embedding of its own.", least=1, most=8
+    embedding_size: int = setting(128, "Numbers that stand for one symbol.", least=1)
+    ngrams: int = setting(
+        4, "Longest n-gram of symbols, ending at a step, that has an embedding of its own.", least=1, most=8
     )
     pooling: str = setting(
         "mean+max", "What the answer reads of the states over time, joined by +.", choices=POOLINGS
@@ -37,10 +35,10 @@ class NetworkSettings:
     )
     input_dropout: float = setting(0.2, "Share of the embedding's values dropped.", least=0, most=0.95)
     symbol_dropout: float = setting(0.0, "Share of symbols that are hidden as unknown.", least=0, most=0.95)
-    group_dropout: float = setting(0.2, "Share of groups of symbols that are hidden.", least=0, most=0.95)
+    ngram_dropout: float = setting(0.2, "Share of n-grams that are hidden.", least=0, most=0.95)
     label_smoothing: float = setting(0.0, "Share of the target spread over all labels.", least=0, most=0.95)
     symbol_scale: float = setting(0.5, "Standard deviation of the symbols' first embeddings.", least=0)
-    group_scale: float = setting(0.1, "Standard deviation of the groups' first embeddings.", least=0)
+    ngram_scale: float = setting(0.1, "Standard deviation of the n-grams' first embeddings.", least=0)
     first_weights: str = setting(
         "orthogonal",
         "First weights: uniform as torch has them, or orthogonal over the states.",

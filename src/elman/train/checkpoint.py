@@ -106,7 +106,7 @@ class Checkpoint:
             missing = isinstance(error, FileNotFoundError)
             reason = "there is no such file" if missing else (error.strerror or str(error)).lower()
             raise ModelFileError(
-                f"cannot read the checkpoint {path}: {reason}", code="E320", help="check the path"
+                f"cannot read the checkpoint {path}: {reason}", code="E350", help="check the path"
             ) from error
         return cls.from_bytes(data, str(path))
 
@@ -130,9 +130,9 @@ class Checkpoint:
         try:
             tensors = safetensors.numpy.load(data)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            _refuse("its tensors cannot be read; it was cut short or damaged", source, "E323", error)
+            _refuse("its tensors cannot be read; it was cut short or damaged", source, "E353", error)
         if manifest.pop("sha256") != _digest(manifest, tensors):
-            _refuse("its checksum does not match its content; it is damaged", source, "E323")
+            _refuse("its checksum does not match its content; it is damaged", source, "E353")
         return cls(
             settings=manifest["settings"],
             place=_place(manifest["place"], source),
@@ -150,7 +150,7 @@ class Checkpoint:
                 _refuse(
                     f"it was written with {name} = {then}, not {now}",
                     self.source,
-                    "E325",
+                    "E355",
                     help=f"set {name} to {then}, or start anew",
                 )
 
@@ -162,22 +162,22 @@ FREE_SETTINGS = {"max_minutes"}
 def _manifest(data: bytes, source: str) -> dict[str, Any]:
     metadata = _header(data, source).get("__metadata__")
     if not isinstance(metadata, dict) or set(metadata) != {KEY}:
-        _refuse("it is a safetensors file of something else", source, "E322")
+        _refuse("it is a safetensors file of something else", source, "E352")
     try:
         manifest = json.loads(metadata[KEY], parse_constant=_no_constant)
     except (TypeError, ValueError, RecursionError) as error:
-        _refuse("its manifest is not JSON; it is damaged", source, "E323", error)
+        _refuse("its manifest is not JSON; it is damaged", source, "E353", error)
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version > FORMAT:
         _refuse(
             f"its format {version} is newer than this elman reads",
             source,
-            "E324",
+            "E354",
             help="pip install -U elman",
         )
     sound = version == FORMAT and manifest.keys() == _MANIFEST_KINDS.keys()
     if not sound or not all(isinstance(manifest[name], kind) for name, kind in _MANIFEST_KINDS.items()):
-        _refuse("its manifest has other parts than a checkpoint has", source, "E323")
+        _refuse("its manifest has other parts than a checkpoint has", source, "E353")
     return manifest  # type: ignore[no-any-return]
 
 
@@ -185,11 +185,11 @@ def _header(data: bytes, source: str) -> dict[str, Any]:
     """Read the safetensors header: its length in 8 bytes, then JSON."""
     size = int.from_bytes(data[:8], "little")
     if len(data) < 8 + size or not 2 <= size <= MOST_HEADER_BYTES:
-        _refuse("it is something else, or it was cut short", source, "E321")
+        _refuse("it is something else, or it was cut short", source, "E351")
     try:
         header = json.loads(data[8 : 8 + size], parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        _refuse("its header cannot be read", source, "E321", error)
+        _refuse("its header cannot be read", source, "E351", error)
     return header if isinstance(header, dict) else {}
 
 
@@ -197,7 +197,7 @@ def _place(values: Any, source: str) -> Place:
     sound = isinstance(values, dict) and values.keys() == _PLACE_KINDS.keys()
     sound = sound and all(isinstance(values[name], kinds) for name, kinds in _PLACE_KINDS.items())
     if not sound or not all(isinstance(record, dict) for record in values["history"]):
-        _refuse("its place in the run cannot be read", source, "E323")
+        _refuse("its place in the run cannot be read", source, "E353")
     return Place(**values | {"history": tuple(values["history"])})
 
 

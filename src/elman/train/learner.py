@@ -126,6 +126,6 @@ def _kind(value: Tensor) -> str:
 def _other_module(source: str, reason: str) -> ModelFileError:
     return ModelFileError(
         f"{source} is of another network: {reason}",
-        code="E326",
+        code="E356",
         help="use the settings and data that it was made with",
     )

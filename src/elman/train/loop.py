@@ -92,7 +92,7 @@ class _Loop:
     def state(self, update: int) -> Checkpoint:
         """Take everything needed to go on after ``update``, which must be the last one done."""
         if self.ended or update != self.place.update:
-            raise UsageError("the state of a run can be asked for only until it goes on", code="E120")
+            raise UsageError("the state of a run can be asked for only until it goes on", code="E180")
         return Checkpoint(as_dict(self.settings), dataclasses.replace(self.place), self.learner.tensors())
 
     def run(self) -> Generator[Progress, None, None]:
@@ -132,7 +132,7 @@ class _Loop:
         batches = self.epochs(self.place.epoch)
         if not len(batches):
             reason = f"epoch {self.place.epoch} has no batches"
-            raise UsageError(reason, code="E121", help="give some rows to learn from")
+            raise UsageError(reason, code="E181", help="give some rows to learn from")
         self.place.updates = self.place.updates or len(batches) * self.settings.max_epochs
         return batches
 
@@ -168,7 +168,7 @@ class _Loop:
             scores = {name: float(score) for name, score in validate(self.module).items()}
         if "loss" not in scores:
             raise UsageError(
-                'the validation gives no "loss"', code="E122", help="the lowest decides what is best"
+                'the validation gives no "loss"', code="E182", help="the lowest decides what is best"
             )
         finite(scores["loss"], "the validation loss", self.place.update)
         return scores

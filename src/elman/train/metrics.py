@@ -53,7 +53,7 @@ def confusion(targets: ArrayLike, predictions: ArrayLike, classes: int) -> Integ
     """
     truth, answers = _pair(targets, predictions)
     if min(truth.min(), answers.min()) < 0 or max(truth.max(), answers.max()) >= classes:
-        raise UsageError(f"class numbers must lie in 0 ... {classes - 1}", code="E131")
+        raise UsageError(f"class numbers must lie in 0 ... {classes - 1}", code="E184")
     cells = np.bincount(truth.astype(np.int64) * classes + answers, minlength=classes * classes)
     return cells.reshape(classes, classes)
 
@@ -109,7 +109,7 @@ def ceiling(groups: Iterable[Hashable], targets: Iterable[Hashable]) -> float:
     """
     pairs = Counter(zip(_plain(groups), _plain(targets), strict=True))
     if not pairs:
-        raise UsageError("there are no rows to score", code="E130")
+        raise UsageError("there are no rows to score", code="E183")
     best: dict[Hashable, int] = {}
     for (group, _), count in pairs.items():
         best[group] = max(best.get(group, 0), count)
@@ -124,18 +124,18 @@ def summarise(probabilities: ArrayLike, targets: ArrayLike) -> dict[str, float]:
 def _pair(targets: ArrayLike, predictions: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     truth, answers = np.asarray(targets), np.asarray(predictions)
     if truth.ndim != 1 or truth.shape != answers.shape:
-        raise UsageError(f"targets {truth.shape} and predictions {answers.shape} do not match", code="E130")
+        raise UsageError(f"targets {truth.shape} and predictions {answers.shape} do not match", code="E183")
     if not len(truth):
-        raise UsageError("there are no rows to score", code="E130")
+        raise UsageError("there are no rows to score", code="E183")
     return truth, answers
 
 
 def _table(probabilities: ArrayLike, targets: ArrayLike) -> tuple[Floats, NDArray[Any]]:
     table, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(targets)
     if table.ndim != 2 or truth.shape != table.shape[:1]:
-        raise UsageError(f"targets {truth.shape} and probabilities {table.shape} do not match", code="E130")
+        raise UsageError(f"targets {truth.shape} and probabilities {table.shape} do not match", code="E183")
     if not table.size:
-        raise UsageError("there are no rows to score", code="E130")
+        raise UsageError("there are no rows to score", code="E183")
     return table, truth
 
 

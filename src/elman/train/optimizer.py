@@ -19,13 +19,24 @@ ONE_CYCLE_START = 1 / 25
 
 
 def make_optimizer(module: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
-    """Build the optimizer of ``module``'s learnable parameters; matrices decay, biases and scales do not."""
+    """Build the optimizer of ``module``'s learnable parameters; biases and scales never decay.
+
+    Embeddings have a decay of their own: the rare ones, met a few times only, would else be learnt by heart.
+    """
     learnable = [weight for weight in module.parameters() if weight.requires_grad]
+    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
+    matrices = [w for w in learnable if w.ndim > 1 and id(w) not in tables]
     groups = [
-        {"params": [w for w in learnable if w.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [w for w in learnable if id(w) in tables], "weight_decay": _table_decay(settings)},
+        {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": [w for w in learnable if w.ndim <= 1], "weight_decay": 0.0},
     ]
     return OPTIMIZERS[settings.optimizer]([group for group in groups if group["params"]], settings)
+
+
+def _table_decay(settings: LoopSettings) -> float:
+    """Decay embeddings with adamw only: within the gradient of the others it would be far stronger."""
+    return settings.embedding_decay if settings.optimizer == "adamw" else 0.0
 
 
 def learning_rate(settings: LoopSettings, update: int, updates: int) -> float:

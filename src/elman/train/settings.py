@@ -12,7 +12,7 @@ from elman.settings import setting
 class LoopSettings:
     """What can be set about learning."""
 
-    learning_rate: float = setting(0.002, "Largest size of an update; the schedule lowers it.", above=0)
+    learning_rate: float = setting(0.004, "Largest size of an update; the schedule lowers it.", above=0)
     optimizer: str = setting(
         "adamw", "Rule that turns gradients into updates.", choices=("adam", "adamw", "sgd")
     )
@@ -20,7 +20,7 @@ class LoopSettings:
         0.9, "How much of its last update sgd repeats; 0 is plain sgd.", least=0, most=0.9999
     )
     beta2: float = setting(
-        0.999, "How slowly adam and adamw forget the size of past gradients.", least=0, most=0.99999
+        0.99, "How slowly adam and adamw forget the size of past gradients.", least=0, most=0.99999
     )
     schedule: str = setting(
         "cosine",
@@ -28,10 +28,13 @@ class LoopSettings:
         choices=("constant", "linear", "cosine", "onecycle"),
     )
     warm_up: float = setting(
-        0.1, "Part of the updates over which the learning rate rises first; not if constant.", least=0, most=1
+        0.15,
+        "Part of the updates over which the learning rate rises first; not if constant.",
+        least=0,
+        most=1,
     )
-    batch_size: int = setting(64, "Rows in an update.", least=1)
-    max_epochs: int = setting(12, "Most passes over the training rows.", least=1)
+    batch_size: int = setting(128, "Rows in an update.", least=1)
+    max_epochs: int = setting(4, "Most passes over the training rows.", least=1)
     max_minutes: float | None = setting(
         None, "Stop learning after so many minutes; none is no limit.", above=0
     )
@@ -42,7 +45,10 @@ class LoopSettings:
         1.0, "Largest norm of the gradient; a longer one is shortened to it; none is no limit.", above=0
     )
     weight_decay: float = setting(
-        0.01, "How strongly weights (never biases) are pulled towards zero.", least=0
+        0.0, "How strongly weights (never biases) are pulled towards zero.", least=0
+    )
+    embedding_decay: float = setting(
+        1.0, "How strongly adamw pulls embeddings towards zero; the others never do.", least=0
     )
     averaging: float = setting(
         0.0,

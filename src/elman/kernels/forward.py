@@ -54,8 +54,18 @@ def forward(settings: Shape, tensors: Tensors, ids: np.ndarray, lengths: np.ndar
         final if kind == "last" else pool(outputs, lengths, kind) for kind in settings.pooling.split("+")
     ]
     if settings.shortcut:
-        parts.append(np.float32(settings.shortcut) * pool(inputs, lengths, "sum"))
+        parts.append(np.float32(settings.shortcut) * direct(inputs, lengths))
     return linear(np.concatenate(parts, axis=-1), tensors["head.weight"], tensors["head.bias"])
+
+
+def direct(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Sum each row's own inputs over the square root of its length: (T, B, D), (B,) -> (B, D).
+
+    So the values are of one size for short and long rows, as those of tf-idf vectors are.
+    """
+    roots: np.ndarray = np.sqrt(np.maximum(lengths, 1)).astype(inputs.dtype)[:, None]
+    scaled: np.ndarray = pool(inputs, lengths, "sum") / roots
+    return scaled
 
 
 def run_layers(
@@ -113,7 +123,7 @@ def tensor_shapes(settings: Shape, sizes: tuple[int, ...], outputs: int) -> dict
         wanted = cell.parameters(width if n else settings.embedding_size, settings.hidden_size, outputs)
         for suffix in ways:
             shapes |= {f"layers.{name}_l{n}{suffix}": shape for name, (shape, _) in wanted.items()}
-    direct = settings.embedding_size if settings.shortcut else 0
-    shapes["head.weight"] = (outputs, width * len(settings.pooling.split("+")) + direct)
+    more = settings.embedding_size if settings.shortcut else 0
+    shapes["head.weight"] = (outputs, width * len(settings.pooling.split("+")) + more)
     shapes["head.bias"] = (outputs,)
     return shapes

@@ -177,11 +177,13 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         self.classes_ = self.labels_.classes_
         self.class_counts_ = np.bincount(self.labels_.encode(rows.labels), minlength=len(self.classes_))
         both, folds = rows, self._folds(keys, rows.labels, seed)
+        everything = np.arange(len(rows.texts)) if self.refit and len(folds[0][1]) else None
         if validation_data is not None:
             both, folds = self._with_validation(rows, validation_data)
+            everything = None
         learnt = examples.encode(both.texts, both.labels, self.inputs_, self.labels_, both.weights)
         identity = {"settings": self._identity(seed), "rows": examples.fingerprint(*both)}
-        return Plan(learnt, folds, self.inputs_.sizes, len(self.classes_), seed, identity)
+        return Plan(learnt, folds, everything, self.inputs_.sizes, len(self.classes_), seed, identity)
 
     def _folds(self, keys: list[Any], labels: NDArray[Any], seed: int) -> list[Fold]:
         """Hold out a part of the rows for each member; equal keys stay on one side."""
@@ -231,7 +233,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
             settings=self.network_settings(),
             inputs=self.inputs_,
             labels=self.labels_,
-            members=tuple(learning.networks),
+            members=tuple(learning.members()),
             training={
                 "elman": __version__,
                 "libraries": {"numpy": np.__version__, "torch": torch.__version__},

@@ -1,4 +1,4 @@
-"""One fit: each member learns in turn, progress is yielded, and a stopped run can go on to the same bits."""
+"""One fit: each network learns in turn, progress is yielded, and a stopped run can go on to the same bits."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from elman.train.progress import Progress
 
 Rows = NDArray[np.int64]
 VALIDATION_BATCH = 512
+NO_ROWS: Rows = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,20 @@ class Plan:
     ----------
     folds
         For each member its training rows and its validation rows.
+    everything
+        All rows that may be learnt from, if the members are to learn from all of them once a first network
+        has shown for how long; None if each member learns from its own fold.
     sizes, outputs
         Ids in each column of the input; number of classes.
     seed
-        A number from which every member's seed and batch order follow.
+        A number from which every network's seed and batch order follow.
     identity
         What must be equal for a checkpoint to belong to this run (JSON values).
     """
 
     examples: Examples
     folds: Sequence[tuple[Rows, Rows]]
+    everything: Rows | None
     sizes: tuple[int, ...]
     outputs: int
     seed: int
@@ -49,30 +54,32 @@ class Plan:
 
 @dataclass(frozen=True)
 class FitProgress:
-    """Where a fit stands after one update: the member (from 0) and its loop's own ``Progress``."""
+    """Where a fit stands after one update: the network (from 0) of all, and its loop's own ``Progress``."""
 
-    member: int
-    members: int
+    number: int
+    networks: int
+    finding: bool
     step: Progress
 
     @property
     def epoch_ended(self) -> bool:
         """Whether this update was the last of an epoch."""
-        return self.step.update * self.step.epochs % self.step.updates == 0
+        return len(self.step.history) == self.step.epoch
 
     @property
     def done(self) -> int:
-        """Updates done in all."""
-        return self.member * self.step.updates + self.step.update
+        """Updates done in all, if every network takes as many as this one."""
+        return self.number * self.step.updates + self.step.update
 
     @property
     def total(self) -> int:
-        """Updates planned in all."""
-        return self.members * self.step.updates
+        """Updates planned in all, if every network takes as many as this one."""
+        return self.networks * self.step.updates
 
     def describe(self) -> str:
         """Say in one line how well it learns."""
-        which = f"network {self.member + 1}/{self.members} · " if self.members > 1 else ""
+        which = "how long to learn · " if self.finding else ""
+        which += f"network {self.number + 1}/{self.networks} · " if self.networks > 1 else ""
         line = f"{which}epoch {self.step.epoch}/{self.step.epochs} · loss {self.step.loss:.4f}"
         if self.step.history and "validation_loss" in self.step.history[-1]:
             line += f" · validation {self.step.history[-1]['validation_loss']:.4f}"
@@ -80,23 +87,25 @@ class FitProgress:
 
     def speed(self) -> str:
         """Say how fast it learns, and the time left."""
-        left = self.step.remaining + (self.members - 1 - self.member) * self.step.updates / max(
-            self.step.rate, 1e-9
-        )
+        others = (self.networks - 1 - self.number) * self.step.updates / max(self.step.rate, 1e-9)
+        left = self.step.remaining + others
         return f"{self.step.rate:.0f} updates/s · {int(left // 60)}:{int(left % 60):02d} left"
 
 
 class Learning:
     """One fit as an iterable of ``FitProgress``; what came of it stands in its attributes at any time.
 
+    If the plan says so, a first network learns from a part of the rows, the others show when it was best,
+    and the members then learn from all rows for as many epochs.
+
     Attributes
     ----------
     networks
-        Weights of each finished member, and of the one in progress: its best so far.
+        Weights of each finished network, and of the one in progress: its best so far.
     history
-        A record for each epoch: member, epoch, loss, validation_loss, ...
+        A record for each epoch: network, epoch, loss, validation_loss, ...
     complete
-        Whether every member has learnt to its end.
+        Whether every network has learnt to its end.
     """
 
     def __init__(self, plan: Plan, settings: Settings, resume: Checkpoint | None = None) -> None:
@@ -104,66 +113,87 @@ class Learning:
         self.networks: list[Tensors] = []
         self.history: list[dict[str, Any]] = []
         self.complete = False
+        self.finding = plan.everything is not None
         self._last: FitProgress | None = None
         self._resume = resume
         if resume is not None:
             self._restore(resume)
 
     def __iter__(self) -> Generator[FitProgress, None, None]:
-        for member in range(len(self.networks), self.settings.members):
-            yield from self._learn(member)
+        for number in range(len(self.networks), self.settings.members + self.finding):
+            yield from self._learn(number)
         self.complete = True
+
+    def members(self) -> list[Tensors]:
+        """Weights of the networks that answer: not the one that showed for how long, if there are others."""
+        return self.networks[int(self.finding) :] or self.networks
 
     def checkpoint(self) -> Checkpoint:
         """Everything needed to go on from the last update; ask before the next one."""
         if self._last is None:
             raise ModelFileError("nothing has been learnt yet, so there is nothing to keep", code="E330")
-        finished = self.networks[: self._last.member]
+        finished = self.networks[: self._last.number]
         return replace(
             self._last.step.state(),
-            extra={"identity": self.plan.identity, "member": self._last.member, "history": self.history},
+            extra={"identity": self.plan.identity, "networks": self._last.number, "history": self.history},
             extra_tensors={
-                f"{m}.{name}": t for m, member in enumerate(finished) for name, t in member.items()
+                f"{n}.{name}": t for n, network in enumerate(finished) for name, t in network.items()
             },
         )
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        """Take up the finished members; the loop itself takes up the one in progress."""
+        """Take up the finished networks; the loop itself takes up the one in progress."""
         _check_identity(self.plan.identity, checkpoint)
-        for member in range(checkpoint.extra["member"]):
-            prefix = f"{member}."
+        for number in range(checkpoint.extra["networks"]):
+            prefix = f"{number}."
             kept = {
                 n.removeprefix(prefix): t for n, t in checkpoint.extra_tensors.items() if n.startswith(prefix)
             }
             self.networks.append(kept)
         self.history = list(checkpoint.extra["history"])
 
-    def _learn(self, member: int) -> Generator[FitProgress, None, None]:
-        """Learn one member; however it ends, its best weights are in ``networks``."""
-        seed = int(np.random.SeedSequence([self.plan.seed, member]).generate_state(1)[0])
-        network, (rows, held) = self._network(seed), self.plan.folds[member]
+    def _learn(self, number: int) -> Generator[FitProgress, None, None]:
+        """Learn one network; however it ends, its best weights are in ``networks``."""
+        seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0])
+        network, (rows, held) = self._network(seed), self._rows(number)
+        settings = self.settings.loop_settings(seed, len(rows), self._epochs(number))
         resume, self._resume = self._resume, None
         steps = learn(
             network,
-            lambda epoch: self.plan.examples.batches(rows, self.settings.batch_size, (seed, epoch)),
+            lambda epoch: self.plan.examples.batches(rows, settings.batch_size or len(rows), (seed, epoch)),
             self._validator(held) if len(held) else None,
-            self.settings.loop_settings(seed),
+            settings,
             resume=resume,
         )
         last: Progress | None = None
         try:
             for last in steps:
-                self._last = FitProgress(member, self.settings.members, last)
+                self._last = FitProgress(
+                    number, self.settings.members + self.finding, self.finding and number == 0, last
+                )
                 yield self._last
         finally:
             steps.close()
-            if last is not None or resume is not None:  # a member may have been stopped at its very end
+            if last is not None or resume is not None:  # a network may have been stopped at its very end
                 history = last.history if last is not None else resume.place.history if resume else ()
-                self.history += [_record(member, record) for record in history]
+                self.history += [_record(number, record) for record in history]
                 self.networks.append(network.tensors())
 
+    def _rows(self, number: int) -> tuple[Rows, Rows]:
+        """Which rows a network learns from, and which are held out to validate it."""
+        if self.plan.everything is None:
+            return self.plan.folds[number]
+        return self.plan.folds[0] if number == 0 else (self.plan.everything, NO_ROWS)
+
+    def _epochs(self, number: int) -> int | None:
+        """For how many epochs the first network did well; None: that is not known yet, or not asked."""
+        if not self.finding or number == 0:
+            return None
+        found = [record for record in self.history if record["network"] == 0]
+        return int(min(found, key=lambda record: record["validation_loss"])["epoch"])
+
     def _network(self, seed: int) -> Network:
-        """Build a member with first weights drawn from ``seed``; the caller's random state is put back."""
+        """Build a network with first weights drawn from ``seed``; the caller's random state is put back."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = Network(self.settings.network_settings(), self.plan.sizes, self.plan.outputs)
@@ -180,9 +210,9 @@ class Learning:
         return validate
 
 
-def _record(member: int, record: Mapping[str, float]) -> dict[str, Any]:
+def _record(number: int, record: Mapping[str, float]) -> dict[str, Any]:
     """One epoch as it is kept: without the seconds, so that the same run gives the same bytes."""
-    return {"member": member} | {name: value for name, value in record.items() if name != "seconds"}
+    return {"network": number} | {name: value for name, value in record.items() if name != "seconds"}
 
 
 def _check_identity(mine: Mapping[str, Any], checkpoint: Checkpoint) -> None:

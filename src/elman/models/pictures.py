@@ -43,13 +43,13 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
 
 
 def draw_history(history: list[dict[str, Any]], path: Path) -> None:
-    """Draw training loss (faint) and validation loss (bold) by epoch, a line for each member."""
+    """Draw training loss (faint) and validation loss (bold) by epoch, a line for each network."""
     figure = _figure(7, 4)
     axes = figure.subplots()
-    for member in sorted({record["member"] for record in history}):
-        records = [record for record in history if record["member"] == member]
+    for number in sorted({record["network"] for record in history}):
+        records = [record for record in history if record["network"] == number]
         epochs = [record["epoch"] for record in records]
-        first = member == 0
+        first = number == 0
         axes.plot(epochs, [r["loss"] for r in records], color=FAINT, label="training" if first else None)
         held = [(r["epoch"], r["validation_loss"]) for r in records if "validation_loss" in r]
         if held:

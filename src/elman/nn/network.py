@@ -90,7 +90,8 @@ class Network(nn.Module):
         outputs, state = self.layers(embedded, lengths=rows)
         final = torch.cat(tuple(main_state(state)[-len(self.layers.suffixes) :]), dim=-1)
         shortcut = self.settings.shortcut
-        direct = shortcut * pool(embedded, rows, "sum") if shortcut else None
+        roots = rows.clamp(min=1).sqrt()[:, None]
+        direct = shortcut * pool(embedded, rows, "sum") / roots if shortcut else None
         logits: Tensor = self.head(outputs, final, rows, direct)
         return logits
 

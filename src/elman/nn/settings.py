@@ -26,8 +26,8 @@ class NetworkSettings:
         "mean+max", "What the answer reads of the states over time, joined by +.", choices=POOLINGS
     )
     shortcut: float = setting(
-        0.5,
-        "Weight of the summed embeddings that the answer also reads directly; 0 leaves them out.",
+        3.0,
+        "Weight of the embeddings' sum (over the root of the length), which the answer reads too; 0: none.",
         least=0,
     )
     dropout: float = setting(

@@ -23,6 +23,9 @@ from elman.train.weights import all_finite, wearing
 Epochs = Callable[[int], Sequence[Any]]
 Validate = Callable[[Any], Mapping[str, float]]
 
+USUAL_EPOCHS = 10
+"""Passes over the rows where neither the settings nor the caller choose."""
+
 
 def learn(
     module: nn.Module,
@@ -77,6 +80,7 @@ class _Loop:
         self, module: nn.Module, epochs: Epochs, validate: Validate | None, settings: LoopSettings
     ) -> None:
         self.module, self.epochs, self.validate, self.settings = module, epochs, validate, settings
+        self.max_epochs = settings.max_epochs or USUAL_EPOCHS
         self.learner = Learner(module, settings)
         self.generators = generators_of(module)
         self.place = Place()
@@ -122,7 +126,7 @@ class _Loop:
     def _is_over(self) -> bool:
         place, patience = self.place, self.settings.patience
         tired = patience is not None and place.epoch - 1 - (place.best_epoch or place.epoch) >= patience
-        return place.epoch > self.settings.max_epochs or tired or self._is_late()
+        return place.epoch > self.max_epochs or tired or self._is_late()
 
     def _is_late(self) -> bool:
         limit = self.settings.max_minutes
@@ -133,7 +137,7 @@ class _Loop:
         if not len(batches):
             reason = f"epoch {self.place.epoch} has no batches"
             raise UsageError(reason, code="E181", help="give some rows to learn from")
-        self.place.updates = self.place.updates or len(batches) * self.settings.max_epochs
+        self.place.updates = self.place.updates or len(batches) * self.max_epochs
         return batches
 
     def _advance(self, batches: Sequence[Any]) -> Progress:
@@ -193,7 +197,7 @@ class _Loop:
         place, speed = self.place, self.clock.rate(self.place.update)
         return Progress(
             epoch=place.epoch,
-            epochs=self.settings.max_epochs,
+            epochs=self.max_epochs,
             update=place.update,
             updates=place.updates,
             loss=place.loss_sum / place.position,

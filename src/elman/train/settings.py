@@ -33,13 +33,15 @@ class LoopSettings:
         least=0,
         most=1,
     )
-    batch_size: int = setting(128, "Rows in an update.", least=1)
-    max_epochs: int = setting(4, "Most passes over the training rows.", least=1)
+    batch_size: int | None = setting(None, "Rows in an update; none chooses by the number of rows.", least=1)
+    max_epochs: int | None = setting(
+        None, "Most passes over the training rows; none chooses by their number.", least=1
+    )
     max_minutes: float | None = setting(
         None, "Stop learning after so many minutes; none is no limit.", above=0
     )
     patience: int | None = setting(
-        None, "Stop after so many epochs without a better validation loss; none is never.", least=1
+        3, "Stop after so many epochs without a better validation loss; none is never.", least=1
     )
     clip: float | None = setting(
         1.0, "Largest norm of the gradient; a longer one is shortened to it; none is no limit.", above=0

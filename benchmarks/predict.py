@@ -1,0 +1,101 @@
+"""Names answered per second: ``Model.predict`` (NumPy twin, no torch) beside torch.nn with a PackedSequence.
+
+Both sides run the same weights on the same rows, in turn (A B A B ...), on one thread. Ratios are what
+to look at: the machine's own speed drifts.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is loaded
+
+import json
+import statistics
+import sys
+import time
+
+import numpy as np
+import torch
+from torch import nn
+
+import elman
+from elman.data.batch import batch_rows, pad
+
+ROUNDS, ROWS = (3, 5_000) if os.environ.get("QUICK") else (5, 20_000)
+
+
+class Packed(nn.Module):
+    """The same one-layer network as a user of torch would write it."""
+
+    def __init__(self, model: elman.Model) -> None:
+        super().__init__()
+        tensors = {name: torch.tensor(value) for name, value in model.members[0].items()}
+        self.shortcut = model.settings.shortcut
+        self.tables = [tensors[f"embedding.{g}.weight"] for g in range(len(model.inputs.sizes))]
+        self.gru = nn.GRU(model.settings.embedding_size, model.settings.hidden_size, batch_first=True)
+        layers = {
+            name.removeprefix("layers."): t for name, t in tensors.items() if name.startswith("layers.")
+        }
+        self.gru.load_state_dict(layers)
+        self.weight, self.bias = tensors["head.weight"], tensors["head.bias"]
+
+    @torch.no_grad()
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        x = sum(nn.functional.embedding(ids[..., g], table) for g, table in enumerate(self.tables))
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        states, _ = nn.utils.rnn.pad_packed_sequence(self.gru(packed)[0], batch_first=True)
+        valid = (torch.arange(states.shape[1]) < lengths[:, None])[..., None]
+        highest = states.masked_fill(~valid, -torch.inf).amax(1)
+        direct = self.shortcut * (x * valid).sum(1) / lengths[:, None].sqrt()
+        parts = torch.cat([states.sum(1) / lengths[:, None], highest, direct], -1)
+        return (parts @ self.weight.T + self.bias).softmax(-1)
+
+
+def with_torch(model: elman.Model, network: Packed, texts: list[str]) -> np.ndarray:
+    """What ``Model.predict_proba`` does, with torch doing the arithmetic."""
+    sequences = model.inputs.encode_all(texts)
+    answer = np.empty((len(texts), len(model.classes_)), np.float32)
+    for rows in batch_rows([len(s) for s in sequences], 512):
+        ids, lengths = pad([sequences[row] for row in rows])
+        answer[rows] = network(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
+    return answer
+
+
+def seconds(run) -> tuple[float, np.ndarray]:
+    start = time.perf_counter()
+    answer = run()
+    return time.perf_counter() - start, answer
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    table = elman.data.load_names()
+    texts, labels = table.column("name"), table.column("origin")
+    learner = elman.SequenceClassifier(max_epochs=1, members=1, pooling="mean+max")
+    model = learner.fit(texts[::20], labels[::20]).model_
+    rows = texts[:ROWS]
+    network = Packed(model)
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        (mine, a), (other, b) = (
+            seconds(lambda: model.predict_proba(rows)),
+            seconds(lambda: with_torch(model, network, rows)),
+        )
+        np.testing.assert_allclose(a, b, atol=1e-5)
+        ours.append(mine)
+        theirs.append(other)
+    result = {
+        "rows": len(rows),
+        "elman_rows_per_second": round(len(rows) / statistics.median(ours)),
+        "torch_rows_per_second": round(len(rows) / statistics.median(theirs)),
+        "ratio": round(statistics.median(b / a for a, b in zip(ours, theirs, strict=True)), 2),
+    }
+    print("| rows | elman (NumPy twin) rows/s | torch PackedSequence rows/s | elman / torch |")
+    print("|---|---|---|---|")
+    print("| {rows:,} | {elman_rows_per_second:,} | {torch_rows_per_second:,} | {ratio} |".format(**result))
+    print(json.dumps(result), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

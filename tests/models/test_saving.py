@@ -133,7 +133,7 @@ def not_finite(manifest, tensors):
 
 
 def other_answers(manifest, tensors):
-    tensors["members.0.head.bias"] = tensors["members.0.head.bias"] + np.float32(1)
+    tensors["members.0.head.bias"][0] += 1  # one alone: a softmax does not see what all logits share
 
 
 def wrong_setting(manifest, tensors):
@@ -180,6 +180,24 @@ def test_duplicate_keys_and_nan_are_no_strict_json():
         saving._strict_json('{"a": 1, "a": 2}')
     with pytest.raises(ValueError, match="NaN"):
         saving._strict_json("[NaN]")
+
+
+def with_text(data: bytes, old: str, new: str) -> bytes:
+    """The same file with other words in its manifest; the checksum stays."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    text = header["__metadata__"]["elman"]
+    assert text.count(old) == 1
+    return safetensors.numpy.save(
+        safetensors.numpy.load(data), metadata={"elman": text.replace(old, new)}
+    )
+
+
+def test_a_number_beyond_all_floats_is_refused(data):
+    assert refused(with_text(data, '"members":2', '"members":2e999')).code == "E301"
+
+
+def test_half_a_character_is_refused(data):
+    assert refused(with_text(data, '"task":"', r'"task":"\ud800')).code == "E303"
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -132,6 +132,15 @@ def remade(checkpoint, **changes):
     return safetensors.numpy.save(tensors, metadata={KEY: _canonical(manifest)})
 
 
+def with_text(checkpoint, old, new):
+    """The same file with other words in its manifest; the checksum stays."""
+    data = checkpoint.to_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    text = header["__metadata__"][KEY]
+    assert text.count(old) == 1
+    return safetensors.numpy.save(safetensors.numpy.load(data), metadata={KEY: text.replace(old, new)})
+
+
 def foreign(metadata):
     return safetensors.numpy.save({"weight": np.zeros(3)}, metadata=metadata)
 
@@ -153,6 +162,8 @@ def foreign(metadata):
         (lambda c: foreign({KEY: "[1]"}), "E353"),
         (lambda c: foreign({KEY: '{"format": NaN}'}), "E353"),
         (lambda c: foreign({KEY: '{"format": 1}'}), "E353"),
+        (lambda c: foreign({KEY: '{"format": 1, "format": 2}'}), "E353"),
+        (lambda c: with_text(c, '"updates":6', '"updates":6e999'), "E353"),
         (lambda c: foreign({KEY: '{"format": 2}'}), "E354"),
         (lambda c: remade(c, format=FORMAT + 1), "E354"),
         (lambda c: remade(c, format=0), "E353"),

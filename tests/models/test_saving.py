@@ -147,6 +147,14 @@ def unknown_part(manifest, tensors):
     manifest["more"] = 1
 
 
+def features_of_another_form(manifest, tensors):
+    manifest["features"] = 5
+
+
+def training_of_another_form(manifest, tensors):
+    manifest["format"], manifest["training"] = 2, [1]
+
+
 def unknown_cell(manifest, tensors):
     manifest["settings"]["recurrence"] = "my_cell"
 
@@ -165,6 +173,8 @@ def unknown_cell(manifest, tensors):
         (unknown_setting, "E306"),
         (unknown_part, "E303"),
         (unknown_cell, "E306"),
+        (features_of_another_form, "E303"),
+        (training_of_another_form, "E303"),
     ],
 )
 def test_a_file_with_other_content_is_refused_though_its_checksum_is_right(data, change, code):

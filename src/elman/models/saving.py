@@ -195,9 +195,11 @@ def _check_manifest(manifest: Any, source: str) -> None:
 
 
 def _check_age(manifest: dict[str, Any], source: str) -> None:
-    unknown = set(manifest.get("features", [])) - FEATURES
-    if manifest.get("format") != FORMAT or unknown:
-        version = (manifest.get("training") or {}).get("elman", "a newer version")
+    features, training = manifest.get("features"), manifest.get("training")
+    if not isinstance(features, list) or not isinstance(training, dict):
+        _refuse(f"{source} is damaged: its manifest is not of the form that a model file has", source, "E303")
+    if manifest.get("format") != FORMAT or any(feature not in FEATURES for feature in features):
+        version = training.get("elman", "a newer version")
         _refuse(
             f"{source} needs a newer elman: it was written by {version}",
             source,

@@ -40,7 +40,7 @@ def describe(model: Model, path: Path) -> dict[str, Any]:
         "network": name_of(model),
         "parameters": model.parameters,
         "causal": model.causal,
-        "symbols": model.inputs.sizes[0] - 1,
+        "symbols": len(model.inputs.symbols),
         "classes": [str(label) for label in model.classes_.tolist()],
         "source": training.get("source"),
         "columns": training.get("columns"),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman.errors import DataError
-from elman.models.baselines import BASELINES, MajorityClass
+from elman.models.baselines import Floats, MajorityClass, baseline_answers
 from elman.models.examples import input_keys
 from elman.models.model import Model
 from elman.train import metrics
@@ -66,6 +66,7 @@ def evaluate(
     *,
     training: tuple[list[str], Labels] | None = None,
     baselines: bool = True,
+    answered: Callable[[], dict[str, Floats]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measure ``model`` on rows that it did not learn from.
@@ -79,6 +80,8 @@ def evaluate(
         leaked rows need them.
     baselines
         Whether to fit those that need the training rows (they take a while).
+    answered
+        Gives the answers of the fitted baselines, if they are fitted elsewhere.
     """
     if not texts:
         raise DataError("there are no rows to evaluate", code="E270", help="give at least one labelled row")
@@ -95,7 +98,7 @@ def evaluate(
         classes=classes,
         scores=metrics.summarise(probabilities, targets)
         | {"ceiling": metrics.ceiling(input_keys(texts), targets.tolist())},
-        baselines=_baselines(model, texts, targets, training if baselines else None),
+        baselines=_baselines(model, texts, targets, training if baselines else None, answered),
         parts=_parts(texts, probabilities, targets),
         per_class=_per_class(targets, answers, classes),
         rows=len(texts),
@@ -113,20 +116,23 @@ def script(text: str) -> str:
 
 
 def _baselines(
-    model: Model, texts: list[str], targets: NDArray[np.int64], training: tuple[list[str], Labels] | None
+    model: Model,
+    texts: list[str],
+    targets: NDArray[np.int64],
+    training: tuple[list[str], Labels] | None,
+    answered: Callable[[], dict[str, Floats]] | None,
 ) -> dict[str, Scores]:
     """Score every baseline; without training rows only the majority class, which the model knows."""
     if training is None:
         counts = np.array(model.training.get("class_counts", [1] * len(model.classes_)), np.int64)
         fitted = {"majority class": MajorityClass(counts).predict_proba(texts)}
+    elif answered is not None:
+        fitted = answered()
     else:
-        train_texts, codes = training[0], model.labels.encode(training[1])
+        codes = model.labels.encode(training[1])
         rows = np.flatnonzero(codes >= 0)
-        kept = [train_texts[row] for row in rows]
-        fitted = {
-            name: fit(kept, codes[rows], len(model.classes_)).predict_proba(texts)
-            for name, fit in BASELINES.items()
-        }
+        kept = [training[0][row] for row in rows]
+        fitted = baseline_answers(kept, codes[rows], len(model.classes_), texts)
     return {name: metrics.summarise(answer, targets) for name, answer in fitted.items()}
 
 

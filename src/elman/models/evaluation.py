@@ -85,13 +85,7 @@ def evaluate(
     """
     if not texts:
         raise DataError("there are no rows to evaluate", code="E270", help="give at least one labelled row")
-    known = model.labels.encode(labels)
-    unknown = Counter(str(label) for label, code in zip(labels.tolist(), known, strict=True) if code < 0)
-    classes = [str(label) for label in model.classes_.tolist()] + sorted(unknown)
-    numbers = {name: number for number, name in enumerate(classes)}
-    targets = np.array(
-        [c if c >= 0 else numbers[str(x)] for x, c in zip(labels.tolist(), known, strict=True)], np.int64
-    )
+    classes, targets, unknown = _targets(model, labels)
     probabilities = model.predict_proba(texts, progress=progress)
     answers = probabilities.argmax(axis=1)
     return Evaluation(
@@ -107,6 +101,17 @@ def evaluate(
         unknown_symbols=dict(model.unknown_symbols(texts).most_common()),
         confusion=metrics.confusion(targets, answers, len(classes)),
     )
+
+
+def _targets(model: Model, labels: Labels) -> tuple[list[str], NDArray[np.int64], Counter[str]]:
+    """Number the labels: the model's classes first, then those never seen in training, which are counted."""
+    codes = model.labels.encode(labels)
+    names = [str(label) for label in labels.tolist()]
+    unknown = Counter(name for name, code in zip(names, codes, strict=True) if code < 0)
+    classes = [str(label) for label in model.classes_.tolist()] + sorted(unknown)
+    numbers = {name: number for number, name in enumerate(classes)}
+    targets = [code if code >= 0 else numbers[name] for name, code in zip(names, codes, strict=True)]
+    return classes, np.array(targets, np.int64), unknown
 
 
 def script(text: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from elman.cells import GRU, LSTM, RNN, draw_parameters
 from elman.errors import UsageError
 from elman.kernels import scan
-from tests.cells.examples import Sine
+from elman.cells import Sine
 
 CELLS = [RNN, LSTM, GRU]
 

@@ -17,7 +17,7 @@ from elman.errors import ModelFileError, UsageError
 from elman.nn import Network, NetworkSettings
 from elman.nn.network import hide
 from elman.nn.settings import POOLINGS
-from tests.cells.examples import Sine
+from elman.cells import Sine
 
 torch.set_num_threads(1)
 SIZES, OUTPUTS = (11, 7, 5), 4

@@ -85,6 +85,10 @@ def test_a_wrong_shape_is_named_with_the_one_expected(changes, message):
             "the cell mine has a parameter called 'w 1'",
         ),
         (
+            {"parameters": lambda *_: {}},
+            "the cell mine answers itself but names no weights, so there is nothing to learn",
+        ),
+        (
             {"step": lambda self, x, state, params: state},
             "the cell mine has a step that gives no pair",
         ),

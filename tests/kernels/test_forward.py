@@ -50,7 +50,7 @@ def by_torch(settings, tensors, ids, length):
     final = (state[0] if isinstance(state, tuple) else state)[-1 if settings.causal else -2 :].flatten()
     found = {"last": final, "mean": outputs.mean(0), "max": outputs.amax(0)}
     parts = [found[kind] for kind in settings.pooling.split("+")]
-    features = torch.cat([*parts, settings.shortcut * x.sum(0)] if settings.shortcut else parts)
+    features = torch.cat([*parts, settings.shortcut * x.sum(0) / length**0.5] if settings.shortcut else parts)
     return (features @ weights["head.weight"].T + weights["head.bias"]).detach().numpy()
 
 

@@ -55,6 +55,8 @@ def _first_weights(cell: Cell, input_size: int, output_size: int) -> Params:
     except Exception as error:  # whatever a user's lines may raise
         hint = "it gives {name: (shape, first values)}, first values being a bound or a function"
         _refuse(f"{cell.name} has parameters that raise {_said(error)}", hint, error)
+    if cell.answers and not drawn:
+        _refuse(f"{cell.name} answers itself but names no weights, so there is nothing to learn")
     for name, (shape, array) in drawn.items():
         if not (isinstance(name, str) and name.isidentifier()):
             _refuse(f"{cell.name} has a parameter called {name!r}", "use letters, digits and _")

@@ -141,6 +141,7 @@ def test_what_is_no_list_of_sequences(X, message, help_):
         ([[1], 5], "E274", "5 is an int, not a sequence of numbers", "X[1]"),
         ([{"a": 1}], "E274", "{'a': 1} is a dict, not a sequence of numbers", "X[0]"),
         ([np.zeros((1, 1, 1))], "E274", None, "X[0]"),
+        ([[np.array(1.0), None]], "E271", "array(1.) is a ndarray, not a number", "X[0], step 0"),
         ([[[[1, 2], [3]]]], "E271", "[1, 2] is a list, not a number", "X[0], step 0, number 0"),
     ],
 )  # fmt: skip

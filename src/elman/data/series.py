@@ -154,6 +154,8 @@ def _one_by_one(sequence: Iterable[Any], where: str) -> Series:
 
 
 def _is_list(step: Any) -> bool:
+    if getattr(step, "shape", None) == ():  # an array of no axes: a number
+        return False
     return hasattr(step, "__len__") and not isinstance(step, (str, bytes, Mapping, Set))
 
 

@@ -28,7 +28,7 @@ def test_it_learns_what_can_be_learnt(fitted):
     texts, labels = make_rows(100, seed=9)
     assert fitted.score(texts, labels) > 0.95
     assert fitted.classes_.tolist() == ["en", "it", "pl"]
-    losses = [r["loss"] for r in fitted.history_ if r["member"] == 0]
+    losses = [r["loss"] for r in fitted.history_ if r["network"] == 0]
     assert losses[-1] < losses[0]
 
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman.errors import ModelFileError, OutputError
+from elman.sealed import seal
 from elman.train import Checkpoint, LoopSettings, learn
-from elman.train.checkpoint import FORMAT, KEY, Place, _canonical, _digest
+from elman.train.checkpoint import FORMAT, KIND, Place
 
 from .toy import Line, Toy, epochs, toy, validate
 
@@ -75,8 +76,8 @@ def test_the_place_says_how_far_the_run_is(checkpoint):
 def test_it_is_one_safetensors_file_with_one_key(checkpoint, tmp_path):
     checkpoint.write(tmp_path / "run.ckpt")
     with safetensors.safe_open(tmp_path / "run.ckpt", "np") as file:
-        assert set(file.metadata()) == {KEY}
-        assert json.loads(file.metadata()[KEY])["format"] == FORMAT
+        assert set(file.metadata()) == {KIND.key}
+        assert json.loads(file.metadata()[KIND.key])["format"] == FORMAT
 
 
 def test_a_checkpoint_does_not_follow_the_run():
@@ -128,8 +129,16 @@ def remade(checkpoint, **changes):
     """The file with other parts in its manifest, and a checksum that fits them."""
     tensors = {"run/weights/a": np.zeros(1)}
     manifest = {"format": FORMAT, "settings": {}, "place": dataclasses.asdict(Place()), "extra": {}} | changes
-    manifest["sha256"] = _digest(manifest, tensors)
-    return safetensors.numpy.save(tensors, metadata={KEY: _canonical(manifest)})
+    return seal(KIND, manifest, tensors)
+
+
+def with_text(checkpoint, old, new):
+    """The same file with other words in its manifest; the checksum stays."""
+    data = checkpoint.to_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    text = header["__metadata__"][KIND.key]
+    assert text.count(old) == 1
+    return safetensors.numpy.save(safetensors.numpy.load(data), metadata={KIND.key: text.replace(old, new)})
 
 
 def foreign(metadata):
@@ -148,12 +157,14 @@ def foreign(metadata):
         (lambda c: foreign(None), "E352"),
         (lambda c: foreign({"format": "pt"}), "E352"),
         (lambda c: foreign({"elman": "{}"}), "E352"),
-        (lambda c: foreign({KEY: "{}", "more": "1"}), "E352"),
-        (lambda c: foreign({KEY: "not json"}), "E353"),
-        (lambda c: foreign({KEY: "[1]"}), "E353"),
-        (lambda c: foreign({KEY: '{"format": NaN}'}), "E353"),
-        (lambda c: foreign({KEY: '{"format": 1}'}), "E353"),
-        (lambda c: foreign({KEY: '{"format": 2}'}), "E354"),
+        (lambda c: foreign({KIND.key: "{}", "more": "1"}), "E352"),
+        (lambda c: foreign({KIND.key: "not json"}), "E353"),
+        (lambda c: foreign({KIND.key: "[1]"}), "E353"),
+        (lambda c: foreign({KIND.key: '{"format": NaN}'}), "E353"),
+        (lambda c: foreign({KIND.key: '{"format": 1}'}), "E353"),
+        (lambda c: foreign({KIND.key: '{"format": 1, "format": 2}'}), "E353"),
+        (lambda c: with_text(c, '"updates":6', '"updates":6e999'), "E353"),
+        (lambda c: foreign({KIND.key: '{"format": 2}'}), "E354"),
         (lambda c: remade(c, format=FORMAT + 1), "E354"),
         (lambda c: remade(c, format=0), "E353"),
         (lambda c: remade(c, format="1"), "E353"),

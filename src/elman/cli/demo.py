@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from elman.cli.options import add_settings, given_settings
 from elman.cli.output import say
 from elman.cli.run import Files, run_trial
@@ -65,17 +67,16 @@ def names(arguments: argparse.Namespace, folder: Path) -> int:
 
 
 def show_answers(rows: Rows, path: Path) -> None:
-    """Let the saved model answer a held-out row of each of several classes."""
-    first = {label: row for row, label in reversed(list(enumerate(rows.labels.tolist())))}
-    chosen = [rows.texts[row] for row in first.values()][:SHOWN]
-    truths = list(first)[:SHOWN]
+    """Let the saved model answer a few held-out rows, drawn at random."""
+    drawn = np.random.default_rng(0).permutation(len(rows.texts))[:SHOWN]
+    chosen, truths = [rows.texts[row] for row in drawn], rows.labels[drawn].tolist()
     model = load(path)
     print("\nnames that it never saw:")
     for text, truth, shares in zip(chosen, truths, model.predict_proba(chosen), strict=True):
         best = shares.argmax()
         answer = str(model.classes_[best])
         mark = "✓" if answer == truth else f"✗ ({truth})"
-        print(f"  {text:<18}{answer:<12}{shares[best]:>5.0%}  {mark}")
+        print(f"  {text:<20}{answer:<12}{shares[best]:>5.0%}  {mark}")
     print(f'\nyours: elman predict {path} --text "Your Name"')
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,8 +71,10 @@ class Files:
 
 def run_trial(trial: Trial, files: Files, more: dict[str, Any] | None = None) -> int:
     """Learn once, measure, save, draw, print; the exit code."""
+    start = time.monotonic()
     model, stopped = learn(trial, files, files.checkpoint)
     model.save(files.model)
+    learnt = time.monotonic()
     if stopped:
         say(f"stopped: the best network so far is in {files.model}; the same command with --resume goes on")
         return INTERRUPTED
@@ -84,7 +87,13 @@ def run_trial(trial: Trial, files: Files, more: dict[str, Any] | None = None) ->
         print_evaluation(found, name_of(model))
         for path in (files.model, *pictures):
             say(f"written: {path}")
+        say(f"learnt in {clock(learnt - start)}, measured and drawn in {clock(time.monotonic() - learnt)}")
     return 0
+
+
+def clock(seconds: float) -> str:
+    """Write a time as minutes:seconds."""
+    return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
 def run_seeds(trials: list[Trial], files: Files) -> int:

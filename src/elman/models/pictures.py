@@ -58,7 +58,7 @@ def draw_history(history: list[dict[str, Any]], path: Path) -> None:
             )
             best = min(held, key=lambda point: point[1])
             axes.plot(
-                *best, marker="o", color=ACCENT, label="best, kept" if first else None, linestyle="none"
+                *best, marker="o", color=ACCENT, label="best epoch" if first else None, linestyle="none"
             )
     axes.set(xlabel="epoch", ylabel="loss (cross entropy, nats)")
     axes.set_title("learning", color=INK, loc="left")

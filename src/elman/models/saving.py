@@ -1,22 +1,14 @@
-"""The model file: one safetensors file, data only, nothing that can run.
-
-The manifest (canonical JSON) stands as one value under the key ``elman`` of the file's metadata; its
-``sha256`` covers all else in it and the tensors' names, types, shapes and bytes.
-"""
+"""The model file: a sealed file under the key ``elman``. Data only, nothing that can run."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
-from safetensors import SafetensorError
 
 from elman.data.codec import CODECS, LabelCodec, TextCodec
 from elman.errors import ElmanError, ModelFileError
@@ -24,18 +16,31 @@ from elman.files import write_whole
 from elman.kernels.forward import tensor_shapes
 from elman.models.model import Model
 from elman.nn.settings import NetworkSettings
+from elman.sealed import Arrays, Kind, refuse, seal, unseal
 from elman.settings import check_settings
-
-Arrays = dict[str, NDArray[Any]]
 
 FORMAT = 1
 FEATURES: frozenset[str] = frozenset()
 """What this version can read beyond format 1; a file that requires more is refused."""
 
-MOST_HEADER_BYTES = 1 << 20
 MOST_FILE_BYTES = 4 << 30
-MOST_TENSORS = 10_000
 TOLERANCE = 1e-5
+KIND = Kind(
+    key="elman",
+    refusals={
+        "cut": ("E301", "is not a model file, or it was cut short"),
+        "header": ("E301", "is not a model file: its header cannot be read ({error})"),
+        "crowded": ("E305", "holds more tensors than any model"),
+        "foreign": ("E302", "is a safetensors file that elman did not write"),
+        "manifest": ("E301", "is not a model file: its header cannot be read ({error})"),
+        "tensors": ("E303", "is damaged: {error}"),
+        "checksum": ("E304", "is damaged: its checksum does not match its content"),
+    },
+    help="train it again, or copy it anew",
+    most_header_bytes=1 << 20,
+    most_tensors=10_000,
+    placed=True,
+)
 _MANIFEST_KEYS = {
     "codecs",
     "features",
@@ -84,7 +89,6 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 def to_bytes(model: Model) -> bytes:
     """Write the model file's bytes; the same model always gives the same ones."""
-    tensors = _tensors(model)
     manifest = {
         "format": FORMAT,
         "features": sorted(FEATURES),
@@ -95,19 +99,14 @@ def to_bytes(model: Model) -> bytes:
         "training": model.training,
         "scores": model.scores,
     }
-    manifest["sha256"] = _checksum(manifest, tensors)
-    return safetensors.numpy.save(tensors, metadata={"elman": _canonical(manifest)})
+    return seal(KIND, manifest, _tensors(model))
 
 
 def from_bytes(data: bytes, source: str = "these bytes") -> Model:
     """Read a model file from its bytes; ``source`` names it in errors."""
-    manifest = _read_manifest(data, source)
-    try:
-        tensors = safetensors.numpy.load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise _error(f"{source} is damaged: {error}", source, "E303") from error
-    if manifest["sha256"] != _checksum({k: v for k, v in manifest.items() if k != "sha256"}, tensors):
-        _refuse(f"{source} is damaged: its checksum does not match its content", source, "E304")
+    if len(data) < 8:
+        _refuse(f"{source} is not a model file: it is {len(data)} bytes long", source, "E301")
+    manifest, tensors = unseal(KIND, data, source, _check_manifest)
     try:
         model = _rebuild(manifest, tensors)
     except ModelFileError:
@@ -187,35 +186,20 @@ def _run_self_test(model: Model, tensors: Arrays, source: str) -> None:
         )
 
 
-def _read_manifest(data: bytes, source: str) -> dict[str, Any]:
-    """Read and check the header by hand, with every size capped before anything is parsed."""
-    if len(data) < 8:
-        _refuse(f"{source} is not a model file: it is {len(data)} bytes long", source, "E301")
-    size = int.from_bytes(data[:8], "little")
-    if size > MOST_HEADER_BYTES or size > len(data) - 8:
-        _refuse(f"{source} is not a model file, or it was cut short", source, "E301")
-    try:
-        header = _strict_json(data[8 : 8 + size].decode("utf-8"))
-        metadata = header.get("__metadata__", {})
-        manifest = _strict_json(metadata["elman"]) if "elman" in metadata else None
-    except (ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise _error(
-            f"{source} is not a model file: its header cannot be read ({error})", source, "E301"
-        ) from error
-    if len(header) > MOST_TENSORS:
-        _refuse(f"{source} holds more tensors than any model", source, "E305")
+def _check_manifest(manifest: Any, source: str) -> None:
     if not isinstance(manifest, dict):
-        _refuse(f"{source} is a safetensors file that elman did not write", source, "E302")
+        refuse(KIND, "foreign", source)
     _check_age(manifest, source)
     if manifest.keys() != _MANIFEST_KEYS:
         _refuse(f"{source} is damaged: its manifest has other parts than a model file has", source, "E303")
-    return manifest
 
 
 def _check_age(manifest: dict[str, Any], source: str) -> None:
-    unknown = set(manifest.get("features", [])) - FEATURES
-    if manifest.get("format") != FORMAT or unknown:
-        version = (manifest.get("training") or {}).get("elman", "a newer version")
+    features, training = manifest.get("features"), manifest.get("training")
+    if not isinstance(features, list) or not isinstance(training, dict):
+        _refuse(f"{source} is damaged: its manifest is not of the form that a model file has", source, "E303")
+    if manifest.get("format") != FORMAT or any(feature not in FEATURES for feature in features):
+        version = training.get("elman", "a newer version")
         _refuse(
             f"{source} needs a newer elman: it was written by {version}",
             source,
@@ -224,35 +208,9 @@ def _check_age(manifest: dict[str, Any], source: str) -> None:
         )
 
 
-def _strict_json(text: str) -> Any:
-    def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) < len(pairs):
-            raise ValueError("a key stands twice")
-        return dict(pairs)
-
-    def no_constant(name: str) -> NoReturn:
-        raise ValueError(f"{name} is not a JSON number")
-
-    return json.loads(text, object_pairs_hook=no_duplicates, parse_constant=no_constant)
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _checksum(manifest: dict[str, Any], tensors: Arrays) -> str:
-    digest = hashlib.sha256(_canonical(manifest).encode())
-    for name, array in sorted(tensors.items()):
-        digest.update(_canonical([name, array.dtype.str, list(array.shape)]).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _error(
-    message: str, source: str, code: str, hint: str = "train it again, or copy it anew"
-) -> ModelFileError:
+def _error(message: str, source: str, code: str, hint: str = KIND.help) -> ModelFileError:
     return ModelFileError(message, code=code, where=source, help=hint)
 
 
-def _refuse(message: str, source: str, code: str, hint: str = "train it again, or copy it anew") -> NoReturn:
+def _refuse(message: str, source: str, code: str, hint: str = KIND.help) -> NoReturn:
     raise _error(message, source, code, hint)

@@ -31,7 +31,7 @@ class Settings(NetworkSettings, LoopSettings):
 
     unit: str = setting("character", "What one step of a text is.", choices=("character", "byte", "word"))
     members: int = setting(
-        1, "Networks learnt from different first weights; their answers are averaged.", least=1
+        3, "Networks learnt from different first weights; their answers are averaged.", least=1
     )
     validation_fraction: float = setting(
         0.1, "Part of the training rows held out to decide when to stop.", least=0, most=0.9

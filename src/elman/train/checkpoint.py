@@ -1,34 +1,36 @@
-"""A run that can go on: one safetensors file, data only. No torch.
-
-The manifest (canonical JSON) stands as one value under the key ``elman-checkpoint`` of the file's metadata;
-its ``sha256`` covers all else in it and the tensors' names, types, shapes and bytes.
-"""
+"""A run that can go on: a sealed file under the key ``elman-checkpoint``. No torch."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-import safetensors.numpy
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-
 from elman.errors import ModelFileError
 from elman.files import write_whole
+from elman.sealed import Arrays, Kind, seal, unseal
 from elman.train.progress import History
 
-Arrays = dict[str, NDArray[Any]]
-
-KEY = "elman-checkpoint"
 FORMAT = 1
-MOST_HEADER_BYTES = 100_000_000
+_REFUSED = "is not a checkpoint to go on from:"
+KIND = Kind(
+    key="elman-checkpoint",
+    refusals={
+        "cut": ("E351", f"{_REFUSED} it is something else, or it was cut short"),
+        "header": ("E351", f"{_REFUSED} its header cannot be read"),
+        "foreign": ("E352", f"{_REFUSED} it is a safetensors file of something else"),
+        "manifest": ("E353", f"{_REFUSED} its manifest is not JSON; it is damaged"),
+        "tensors": ("E353", f"{_REFUSED} its tensors cannot be read; it was cut short or damaged"),
+        "checksum": ("E353", f"{_REFUSED} its checksum does not match its content; it is damaged"),
+    },
+    help="start anew without it",
+    most_header_bytes=100_000_000,
+    ascii=True,
+    alone=True,
+)
 _MANIFEST_KINDS: dict[str, Any] = {
     "extra": dict,
     "format": int,
@@ -112,27 +114,20 @@ class Checkpoint:
 
     def to_bytes(self) -> bytes:
         """Write the file's bytes; the same checkpoint always gives the same ones."""
-        tensors = {f"run/{name}": np.array(value, order="C") for name, value in self.tensors.items()}
-        tensors |= {f"extra/{name}": np.array(value, order="C") for name, value in self.extra_tensors.items()}
+        tensors = {f"run/{name}": value for name, value in self.tensors.items()}
+        tensors |= {f"extra/{name}": value for name, value in self.extra_tensors.items()}
         manifest = {
             "format": FORMAT,
             "settings": self.settings,
             "place": dataclasses.asdict(self.place),
             "extra": self.extra,
         }
-        manifest["sha256"] = _digest(manifest, tensors)
-        return safetensors.numpy.save(tensors, metadata={KEY: _canonical(manifest)})
+        return seal(KIND, manifest, tensors)
 
     @classmethod
     def from_bytes(cls, data: bytes, source: str = "the checkpoint") -> Checkpoint:
         """Read what ``to_bytes`` wrote; ``source`` is the name used in messages."""
-        manifest = _manifest(data, source)
-        try:
-            tensors = safetensors.numpy.load(data)
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            _refuse("its tensors cannot be read; it was cut short or damaged", source, "E353", error)
-        if manifest.pop("sha256") != _digest(manifest, tensors):
-            _refuse("its checksum does not match its content; it is damaged", source, "E353")
+        manifest, tensors = unseal(KIND, data, source, _check_manifest)
         return cls(
             settings=manifest["settings"],
             place=_place(manifest["place"], source),
@@ -159,14 +154,7 @@ FREE_SETTINGS = {"max_minutes"}
 """Settings that say only when to stop, and may differ when a run goes on."""
 
 
-def _manifest(data: bytes, source: str) -> dict[str, Any]:
-    metadata = _header(data, source).get("__metadata__")
-    if not isinstance(metadata, dict) or set(metadata) != {KEY}:
-        _refuse("it is a safetensors file of something else", source, "E352")
-    try:
-        manifest = json.loads(metadata[KEY], parse_constant=_no_constant)
-    except (TypeError, ValueError, RecursionError) as error:
-        _refuse("its manifest is not JSON; it is damaged", source, "E353", error)
+def _check_manifest(manifest: Any, source: str) -> None:
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if isinstance(version, int) and version > FORMAT:
         _refuse(
@@ -178,19 +166,6 @@ def _manifest(data: bytes, source: str) -> dict[str, Any]:
     sound = version == FORMAT and manifest.keys() == _MANIFEST_KINDS.keys()
     if not sound or not all(isinstance(manifest[name], kind) for name, kind in _MANIFEST_KINDS.items()):
         _refuse("its manifest has other parts than a checkpoint has", source, "E353")
-    return manifest  # type: ignore[no-any-return]
-
-
-def _header(data: bytes, source: str) -> dict[str, Any]:
-    """Read the safetensors header: its length in 8 bytes, then JSON."""
-    size = int.from_bytes(data[:8], "little")
-    if len(data) < 8 + size or not 2 <= size <= MOST_HEADER_BYTES:
-        _refuse("it is something else, or it was cut short", source, "E351")
-    try:
-        header = json.loads(data[8 : 8 + size], parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        _refuse("its header cannot be read", source, "E351", error)
-    return header if isinstance(header, dict) else {}
 
 
 def _place(values: Any, source: str) -> Place:
@@ -207,30 +182,5 @@ def _part(tensors: Arrays, name: str) -> Arrays:
     }
 
 
-def _digest(manifest: dict[str, Any], tensors: Arrays) -> str:
-    digest = hashlib.sha256(_canonical(manifest).encode())
-    for name in sorted(tensors):
-        value = tensors[name]
-        digest.update(_canonical([name, value.dtype.str, value.shape]).encode())
-        digest.update(value.tobytes())
-    return digest.hexdigest()
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _refuse(
-    reason: str,
-    source: str,
-    code: str,
-    error: Exception | None = None,
-    help: str = "start anew without it",  # noqa: A002
-) -> NoReturn:
-    raise ModelFileError(
-        f"{source} is not a checkpoint to go on from: {reason}", code=code, help=help
-    ) from error
+def _refuse(reason: str, source: str, code: str, help: str = KIND.help) -> NoReturn:  # noqa: A002
+    raise ModelFileError(f"{source} {_REFUSED} {reason}", code=code, help=help)

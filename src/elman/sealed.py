@@ -1,0 +1,160 @@
+"""A sealed file: tensors and a manifest in one safetensors file, in which any changed byte is found.
+
+The manifest (canonical JSON) stands as one value of the file's metadata; its ``sha256`` covers all else in it
+and the tensors' names, types, shapes and bytes. Data only, nothing that can run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from elman.errors import ModelFileError
+
+Arrays = dict[str, NDArray[Any]]
+Flaw = Literal["cut", "header", "crowded", "foreign", "manifest", "tensors", "checksum"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What one kind of sealed file differs in from another.
+
+    Attributes
+    ----------
+    key
+        The name of the manifest in the file's metadata.
+    refusals
+        For each flaw the code, and the sentence that goes on from the file's name; ``{error}`` in it is what
+        the parser said.
+    help
+        What to do with a refused file.
+    most_header_bytes, most_tensors
+        The caps; ``None`` leaves the number of tensors to the header's size.
+    ascii
+        Whether the manifest escapes every character beyond ASCII.
+    alone
+        Whether a file with other metadata beside the manifest is foreign; the checksum does not cover it.
+    placed
+        Whether an error gives the file as its place, too.
+    """
+
+    key: str
+    refusals: Mapping[Flaw, tuple[str, str]]
+    help: str
+    most_header_bytes: int
+    most_tensors: int | None = None
+    ascii: bool = False
+    alone: bool = False
+    placed: bool = False
+
+
+def seal(kind: Kind, manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> bytes:
+    """Write the file's bytes; the same content always gives the same ones.
+
+    ``manifest`` is anything that JSON can say, with finite numbers; its ``sha256`` is added here.
+    """
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    whole = {**manifest, "sha256": _checksum(kind, manifest, arrays)}
+    return safetensors.numpy.save(arrays, metadata={kind.key: _canonical(kind, whole)})
+
+
+def unseal(
+    kind: Kind, data: bytes, source: str, check: Callable[[Any, str], None]
+) -> tuple[dict[str, Any], Arrays]:
+    """Read what ``seal`` wrote: the manifest, without its ``sha256``, and the tensors.
+
+    Parameters
+    ----------
+    source
+        The file's name, for messages.
+    check
+        Called with the manifest and ``source`` before the tensors are read and the checksum is compared, so
+        that it can refuse another version. It must refuse all but an object with a ``sha256``.
+
+    Raises
+    ------
+    ModelFileError
+        With the code and the sentence that ``kind`` has for the flaw.
+    """
+    manifest = _manifest(kind, data, source)
+    check(manifest, source)
+    claimed = manifest.pop("sha256")
+    try:
+        tensors = safetensors.numpy.load(data)
+        checksum = _checksum(kind, manifest, tensors)  # refuses half a character, which JSON can say
+    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
+        refuse(kind, "tensors", source, error)
+    if claimed != checksum:
+        refuse(kind, "checksum", source)
+    return manifest, tensors
+
+
+def refuse(kind: Kind, flaw: Flaw, source: str, error: Exception | None = None) -> NoReturn:
+    """Raise the ``ModelFileError`` that ``kind`` has for ``flaw``."""
+    code, sentence = kind.refusals[flaw]
+    message = f"{source} {sentence.format(error=error)}"
+    raise ModelFileError(message, code=code, where=source if kind.placed else "", help=kind.help) from error
+
+
+def strict_json(text: str) -> Any:
+    """Read JSON; ``ValueError`` for a key that stands twice, NaN, and a number that no finite float holds."""
+    return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_finite, parse_float=_finite)
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+def _finite(text: str) -> float:
+    number = float(text)  # json would make an infinity of 1e999
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+def _header(kind: Kind, data: bytes, source: str) -> dict[str, Any]:
+    """Read the safetensors header by hand: its length in 8 bytes, capped before the JSON is parsed."""
+    size = int.from_bytes(data[:8], "little")
+    if not 2 <= size <= min(kind.most_header_bytes, len(data) - 8):
+        refuse(kind, "cut", source)
+    try:
+        header = strict_json(data[8 : 8 + size].decode())
+    except (ValueError, RecursionError) as error:
+        refuse(kind, "header", source, error)
+    return header if isinstance(header, dict) else {}
+
+
+def _manifest(kind: Kind, data: bytes, source: str) -> Any:
+    header = _header(kind, data, source)
+    if kind.most_tensors is not None and len(header.keys() - {"__metadata__"}) > kind.most_tensors:
+        refuse(kind, "crowded", source)
+    metadata = header.get("__metadata__")
+    if not isinstance(metadata, dict) or kind.key not in metadata or (kind.alone and len(metadata) > 1):
+        refuse(kind, "foreign", source)
+    try:
+        return strict_json(metadata[kind.key])
+    except (TypeError, ValueError, RecursionError) as error:
+        refuse(kind, "manifest", source, error)
+
+
+def _checksum(kind: Kind, manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(_canonical(kind, manifest).encode())
+    for name, array in sorted(tensors.items()):
+        digest.update(_canonical(kind, [name, array.dtype.str, list(array.shape)]).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _canonical(kind: Kind, value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=kind.ascii, allow_nan=False)

@@ -106,7 +106,10 @@ class Recurrent(nn.Module):
         rows = None
         if lengths is not None:  # whatever the padding holds, NaN included, must not reach a gradient
             rows = as_lengths(lengths, inputs)
-            inputs = inputs.masked_fill(~valid_steps(rows, len(inputs)), 0)
+            if bool((rows == len(inputs)).all()):
+                rows = None
+            else:
+                inputs = inputs.masked_fill(~valid_steps(rows, len(inputs)), 0)
         state = None if hx is None else self._check_state(hx, inputs.shape[1])
         outputs, final = self._run(inputs, state, rows)
         return (outputs.transpose(0, 1) if self.batch_first else outputs), final

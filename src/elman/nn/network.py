@@ -147,10 +147,7 @@ class Network(nn.Module):
     def _read(self, inputs: Any, lengths: Any) -> tuple[Tensor, Tensor]:
         """What the layers read (T, B, D), and the lengths (B,), both on the network's device."""
         columns = self._columns(inputs)
-        rows = as_lengths(lengths, columns)
-        if self.sizes:
-            return self._embed(columns), rows
-        return columns.masked_fill(~valid_steps(rows, len(columns)), 0), rows
+        return self._embed(columns) if self.sizes else columns, as_lengths(lengths, columns)
 
     def _columns(self, inputs: Any) -> Tensor:
         """Ids as int64 (T, B, G), numbers (T, B, D) of the weights' type, on the network's device."""
@@ -174,6 +171,8 @@ class Network(nn.Module):
         shortcut = self.settings.shortcut
         if not shortcut or not isinstance(self.head, ClassifyHead):
             return None
+        if self.features:  # whatever stands beyond a row's length, NaN included
+            read = read.masked_fill(~valid_steps(rows, len(read)), 0)
         return shortcut * pool(read, rows, "sum") / rows.clamp(min=1).sqrt()[:, None]
 
     def _embed(self, ids: Tensor) -> Tensor:

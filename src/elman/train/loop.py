@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from elman.errors import DivergedError, UsageError
+from elman.sealed import Arrays
 from elman.settings import check_settings
 from elman.train.alone import alone, generators_of
-from elman.train.checkpoint import Arrays, Checkpoint, Place
+from elman.train.checkpoint import Checkpoint, Place
 from elman.train.clock import Clock
 from elman.train.learner import Learner, diverged, finite
 from elman.train.optimizer import learning_rate

@@ -6,7 +6,14 @@ import pytest
 
 from elman.cells import CELLS, Names
 from elman.errors import UsageError
-from elman.nn.check import TASKS, check_answering, check_inputs, check_used, choose_loss
+from elman.nn.check import (
+    TASKS,
+    check_answering,
+    check_class_weights,
+    check_inputs,
+    check_used,
+    choose_loss,
+)
 from elman.nn.settings import LossSettings, NetworkSettings
 from elman.settings import check_settings
 
@@ -104,3 +111,11 @@ def test_a_setting_that_was_chosen_in_vain_is_refused(case, settings, message):
     with pytest.raises(UsageError, match=message) as caught:
         used(**case, **settings)
     assert (caught.value.code, caught.value.help) == ("E172", f"leave {next(iter(settings))} out")
+
+
+def test_class_weights_without_classes_are_refused():
+    check_class_weights(True, "nll")
+    check_class_weights(False, "mse")
+    with pytest.raises(UsageError, match="class weights have no meaning here: the loss is mse") as caught:
+        check_class_weights(True, "mse")
+    assert caught.value.code == "E172"

@@ -412,6 +412,8 @@ def test_what_does_not_go_together_is_refused():
         of_numbers(pooling="max")
     with pytest.raises(UsageError, match="cannot learn with mse"):
         of_numbers(task="classify", loss="mse")
+    with pytest.raises(UsageError, match="class weights have no meaning here"):
+        Network(NetworkSettings(), (), 4, features=3, task="tag", class_weights=np.ones(4))
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,13 @@ def check_used(settings: NetworkSettings, cell: Cell, features: int, task: str, 
             raise UsageError(message, code="E172", help=f"leave {name} out")
 
 
+def check_class_weights(given: bool, loss: str) -> None:
+    """Raise ``UsageError`` if classes are weighted where there are none."""
+    if given and loss != "nll":
+        message = f"class weights have no meaning here: the loss is {loss}"
+        raise UsageError(message, code="E172", help="leave them out; rows can have weights")
+
+
 def _unused(cell: Cell, features: int, task: str, loss: str) -> Iterator[tuple[str, str]]:
     if features:
         yield from ((name, "numbers are read as they are") for name in OF_SYMBOLS)

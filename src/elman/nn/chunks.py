@@ -38,7 +38,7 @@ class Carry:
     """The state that a chunk leaves to the next one, cut from the graph; None before the first.
 
     It is no part of a layer: it travels with the chunks, and ``learn(..., carried=carry)`` keeps it in
-    checkpoints.
+    checkpoints. Validation in chunks takes one of its own.
     """
 
     state: State | None = None

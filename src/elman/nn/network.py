@@ -13,7 +13,7 @@ from torch.nn import functional
 from elman.cells import Cell, State, check_cell, main_state
 from elman.errors import ModelFileError, UsageError
 from elman.kernels.forward import cell_of, tensor_shapes
-from elman.nn.check import check_inputs, check_used, choose_loss
+from elman.nn.check import check_class_weights, check_inputs, check_used, choose_loss
 from elman.nn.chunks import Batch, Chunk
 from elman.nn.heads import ClassifyHead, make_head, pool
 from elman.nn.layers import Recurrent, as_lengths
@@ -68,6 +68,7 @@ class Network(nn.Module):
         check_inputs(sizes, features)
         cell, self.objective = cell_of(settings), choose_loss(task, loss)
         check_used(settings, cell, features, task, self.objective)
+        check_class_weights(class_weights is not None, self.objective)
         self.settings, self.sizes, self.outputs = settings, tuple(sizes), outputs
         self.features, self.task = features, task
         width = features or settings.embedding_size

@@ -152,7 +152,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
     def predict(self, X: Any) -> NDArray[Any]:
         """Give the most probable label of each sequence: (B,), of y's type."""
         check_is_fitted(self, "model_")
-        return self.model_.predict(X)
+        labels: NDArray[Any] = self.model_.predict(X)
+        return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Give the probability of each class: (B, K), columns as ``classes_``."""
@@ -232,7 +233,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
             task="classify",
             settings=self.network_settings(),
             inputs=self.inputs_,
-            labels=self.labels_,
+            targets=self.labels_,
             members=tuple(learning.members()),
             training={
                 "elman": __version__,

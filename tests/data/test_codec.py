@@ -398,6 +398,7 @@ def test_edges_add_the_end_as_a_step_and_let_groups_see_the_beginning(unit):
     assert (ids[:, :2] > 0).all()  # even the first step ends a group of two: the beginning and the symbol
     assert ids[0, 2] == 0
     assert len(codec.encode("")) == 1
+    assert set(codec.symbols) == set(plain.symbols) == set(plain.vocabulary[0])
     assert codec.unknown("ab") == []
     again = TextCodec.restore(codec.settings(), codec.arrays())
     assert (again.encode("ab cd") == codec.encode("ab cd")).all()

@@ -41,7 +41,7 @@ def describe(model: Model, path: Path) -> dict[str, Any]:
         "network": name_of(model),
         "parameters": model.parameters,
         "causal": model.causal,
-        "symbols": model.inputs.sizes[0] - 1 if isinstance(model.inputs, TextCodec) else None,
+        "symbols": len(model.inputs.symbols) if isinstance(model.inputs, TextCodec) else None,
         "classes": [str(label) for label in model.classes_.tolist()] if model.task == "classify" else None,
         "source": training.get("source"),
         "columns": training.get("columns"),

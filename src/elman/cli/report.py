@@ -76,7 +76,7 @@ def result_console() -> Console:
     from rich.console import Console
 
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=110)
+    return console if console.is_terminal else Console(highlight=False, width=120)
 
 
 def _scores(evaluation: Evaluation, name: str) -> Table:

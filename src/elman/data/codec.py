@@ -58,6 +58,11 @@ class TextCodec:
         """How many ids each column has, the unknown one included."""
         return tuple(len(entries) + 1 for entries in self.vocabulary)
 
+    @property
+    def symbols(self) -> list[str]:
+        """The symbols that are known, by id; the marks of a text's edges are none."""
+        return [symbol for symbol in self.vocabulary[0] if symbol not in (BEGIN, END)]
+
     def fit(self, texts: Iterable[str]) -> Self:
         """Learn the symbols of ``texts`` and the groups that stand there often enough."""
         texts = list(texts)

@@ -157,7 +157,7 @@ def test_unseen_labels_at_evaluation_are_counted(model_file, elman_command, tmp_
     (tmp_path / "new.csv").write_text("name,origin\nRossini,it\nÅberg,se\nKowalski,pl\n", encoding="utf-8")
     done = elman_command("evaluate", str(model_file), "new.csv")
     assert done.returncode == 0
-    assert "1 rows have labels never seen in training (counted as misses): 'se' (1)" in done.stdout
+    assert "1 row has a label never seen in training (counted as misses): 'se' (1)" in done.stdout
     assert "'Å' (1)" in done.stdout
 
 

@@ -63,6 +63,8 @@ def _shown(value: Any) -> str:
         return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if value is None:
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from elman.cli.columns import choose_input, input_texts
 from elman.cli.output import say
 from elman.cli.progress import counted
-from elman.cli.report import few
+from elman.cli.report import unseen
 from elman.data.delimited import write_csv
 from elman.data.table import Table, read_stream
 from elman.errors import DataError, UsageError
@@ -110,4 +110,4 @@ def _check_names(table: Table, answers: Mapping[str, Any]) -> None:
 def _tell_unknown(model: Model, texts: list[str]) -> None:
     unknown = model.unknown_symbols(texts)
     if unknown:
-        say(f"{unknown.total():,} symbols were never seen in training: {few(unknown)}")
+        say(unseen(unknown))

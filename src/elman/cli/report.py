@@ -59,15 +59,12 @@ def notes(evaluation: Evaluation) -> list[str]:
     elif evaluation.leaked == 0:
         lines.append(f"none of the {evaluation.rows:,} rows stands in training")
     if evaluation.unknown_labels:
-        lines.append(
-            f"warning: {sum(evaluation.unknown_labels.values()):,} rows have labels never seen in training "
-            f"(counted as misses): {few(evaluation.unknown_labels)}"
-        )
+        missed = sum(evaluation.unknown_labels.values())
+        verb = "row has a label" if missed == 1 else "rows have labels"
+        named = few(evaluation.unknown_labels)
+        lines.append(f"warning: {missed:,} {verb} never seen in training (counted as misses): {named}")
     if evaluation.unknown_symbols:
-        lines.append(
-            f"{sum(evaluation.unknown_symbols.values()):,} symbols were never seen in training: "
-            f"{few(evaluation.unknown_symbols)}"
-        )
+        lines.append(unseen(evaluation.unknown_symbols))
     return lines
 
 
@@ -117,6 +114,14 @@ def _table(title: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right")
     return table
+
+
+def unseen(symbols: Mapping[str, int]) -> str:
+    """Say how many symbols were never seen in training, and which."""
+    total = sum(symbols.values())
+    return (
+        f"{total:,} {'symbol was' if total == 1 else 'symbols were'} never seen in training: {few(symbols)}"
+    )
 
 
 def few(counts: Mapping[str, Any], most: int = 8) -> str:

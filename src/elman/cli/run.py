@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from elman.errors import DivergedError, MissingExtraError, UsageError
 from elman.files import check_writable
 from elman.models.evaluation import Evaluation
 from elman.models.model import Model
-from elman.models.trial import Trial, finish
+from elman.models.trial import Baselines, Trial, begin_baselines, finish
 
 if TYPE_CHECKING:
     from elman.models.estimators import SequenceClassifier
@@ -72,13 +74,16 @@ class Files:
 def run_trial(trial: Trial, files: Files, more: dict[str, Any] | None = None) -> int:
     """Learn once, measure, save, draw, print; the exit code."""
     start = time.monotonic()
-    model, stopped = learn(trial, files, files.checkpoint)
-    model.save(files.model)
-    learnt = time.monotonic()
-    if stopped:
-        say(f"stopped: the best network so far is in {files.model}; the same command with --resume goes on")
-        return INTERRUPTED
-    model, found = measure(trial, model, files)
+    with beside(trial, files) as begun:
+        model, stopped = learn(trial, files, files.checkpoint)
+        model.save(files.model)
+        if stopped:
+            say(
+                f"stopped: the best network so far is in {files.model}; the same command and --resume goes on"
+            )
+            return INTERRUPTED
+        learnt = time.monotonic()
+        model, found = measure(trial, model, files, begun)
     model.save(files.model)
     pictures = draw(model, found, files.model)
     if files.as_json:
@@ -101,10 +106,11 @@ def run_seeds(trials: list[Trial], files: Files) -> int:
     kept: list[tuple[Model, Evaluation]] = []
     for trial in trials:
         say(f"seed {trial.seed}")
-        model, stopped = learn(trial, files, None)
-        if stopped:
-            return INTERRUPTED
-        kept.append(measure(trial, model, files))
+        with beside(trial, files) as begun:
+            model, stopped = learn(trial, files, None)
+            if stopped:
+                return INTERRUPTED
+            kept.append(measure(trial, model, files, begun))
         if trial is trials[0]:
             kept[0][0].save(files.model)
     (model, found), runs = kept[0], [evaluation for _, evaluation in kept]
@@ -138,10 +144,21 @@ def learn(trial: Trial, files: Files, checkpoint: Path | None) -> tuple[Model, b
     return estimator.model_, bool(flag) and not estimator.model_.training["complete"]
 
 
-def measure(trial: Trial, model: Model, files: Files) -> tuple[Model, Evaluation]:
+@contextmanager
+def beside(trial: Trial, files: Files) -> Iterator[Baselines | None]:
+    """Fit the baselines beside the learning; however that ends, nothing runs on."""
+    begun = begin_baselines(trial) if files.baselines else None
+    try:
+        yield begun
+    finally:
+        if begun is not None:
+            begun.stop()
+
+
+def measure(trial: Trial, model: Model, files: Files, begun: Baselines | None) -> tuple[Model, Evaluation]:
     """Score the model on the held-out rows, beside the baselines."""
-    say("measuring on the held-out rows" + (", fitting the baselines" if files.baselines else ""))
-    return finish(trial, model, baselines=files.baselines)
+    say("measuring on the held-out rows" + (", beside the baselines" if files.baselines else ""))
+    return finish(trial, model, baselines=files.baselines, begun=begun)
 
 
 def draw(model: Model, found: Evaluation, path: Path) -> list[Path]:

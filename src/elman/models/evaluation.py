@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman.errors import DataError
-from elman.models.baselines import BASELINES, MajorityClass
+from elman.models.baselines import Floats, MajorityClass, baseline_answers
 from elman.models.examples import input_keys
 from elman.models.model import Model
 from elman.train import metrics
@@ -66,6 +66,7 @@ def evaluate(
     *,
     training: tuple[list[str], Labels] | None = None,
     baselines: bool = True,
+    answered: Callable[[], dict[str, Floats]] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measure ``model`` on rows that it did not learn from.
@@ -79,23 +80,19 @@ def evaluate(
         leaked rows need them.
     baselines
         Whether to fit those that need the training rows (they take a while).
+    answered
+        Gives the answers of the fitted baselines, if they are fitted elsewhere.
     """
     if not texts:
         raise DataError("there are no rows to evaluate", code="E270", help="give at least one labelled row")
-    known = model.labels.encode(labels)
-    unknown = Counter(str(label) for label, code in zip(labels.tolist(), known, strict=True) if code < 0)
-    classes = [str(label) for label in model.classes_.tolist()] + sorted(unknown)
-    numbers = {name: number for number, name in enumerate(classes)}
-    targets = np.array(
-        [c if c >= 0 else numbers[str(x)] for x, c in zip(labels.tolist(), known, strict=True)], np.int64
-    )
+    classes, targets, unknown = _targets(model, labels)
     probabilities = model.predict_proba(texts, progress=progress)
     answers = probabilities.argmax(axis=1)
     return Evaluation(
         classes=classes,
         scores=metrics.summarise(probabilities, targets)
         | {"ceiling": metrics.ceiling(input_keys(texts), targets.tolist())},
-        baselines=_baselines(model, texts, targets, training if baselines else None),
+        baselines=_baselines(model, texts, targets, training if baselines else None, answered),
         parts=_parts(texts, probabilities, targets),
         per_class=_per_class(targets, answers, classes),
         rows=len(texts),
@@ -106,6 +103,17 @@ def evaluate(
     )
 
 
+def _targets(model: Model, labels: Labels) -> tuple[list[str], NDArray[np.int64], Counter[str]]:
+    """Number the labels: the model's classes first, then those never seen in training, which are counted."""
+    codes = model.labels.encode(labels)
+    names = [str(label) for label in labels.tolist()]
+    unknown = Counter(name for name, code in zip(names, codes, strict=True) if code < 0)
+    classes = [str(label) for label in model.classes_.tolist()] + sorted(unknown)
+    numbers = {name: number for number, name in enumerate(classes)}
+    targets = [code if code >= 0 else numbers[name] for name, code in zip(names, codes, strict=True)]
+    return classes, np.array(targets, np.int64), unknown
+
+
 def script(text: str) -> str:
     """Name the script of most of its letters by their Unicode names: Latin, Cyrillic, Greek, ..."""
     letters = Counter(unicodedata.name(letter, "?").split()[0] for letter in text if letter.isalpha())
@@ -113,20 +121,23 @@ def script(text: str) -> str:
 
 
 def _baselines(
-    model: Model, texts: list[str], targets: NDArray[np.int64], training: tuple[list[str], Labels] | None
+    model: Model,
+    texts: list[str],
+    targets: NDArray[np.int64],
+    training: tuple[list[str], Labels] | None,
+    answered: Callable[[], dict[str, Floats]] | None,
 ) -> dict[str, Scores]:
     """Score every baseline; without training rows only the majority class, which the model knows."""
     if training is None:
         counts = np.array(model.training.get("class_counts", [1] * len(model.classes_)), np.int64)
         fitted = {"majority class": MajorityClass(counts).predict_proba(texts)}
+    elif answered is not None:
+        fitted = answered()
     else:
-        train_texts, codes = training[0], model.labels.encode(training[1])
+        codes = model.labels.encode(training[1])
         rows = np.flatnonzero(codes >= 0)
-        kept = [train_texts[row] for row in rows]
-        fitted = {
-            name: fit(kept, codes[rows], len(model.classes_)).predict_proba(texts)
-            for name, fit in BASELINES.items()
-        }
+        kept = [training[0][row] for row in rows]
+        fitted = baseline_answers(kept, codes[rows], len(model.classes_), texts)
     return {name: metrics.summarise(answer, targets) for name, answer in fitted.items()}
 
 

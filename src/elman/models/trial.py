@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elman.data.codec import LabelCodec
 from elman.data.split import split
 from elman.errors import DataError
+from elman.models.background import Background
+from elman.models.baselines import Floats, baseline_answers
 from elman.models.evaluation import Evaluation, evaluate
 from elman.models.examples import input_keys
 from elman.models.model import Model
@@ -21,7 +24,11 @@ if TYPE_CHECKING:
     from elman.models.estimators import SequenceClassifier
     from elman.models.learning import FitProgress
 
+Baselines = Background[dict[str, Floats]]
+
 TEST_FRACTION = 0.2
+BESIDE_FROM = 2_000
+"""Rows from which the baselines are fitted in a process of their own."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +107,30 @@ def joined_groups(groups: Sequence[Any], inputs: Sequence[str]) -> list[int]:
     return [numbers.setdefault(root((1, text)), len(numbers)) for text in inputs]
 
 
+def begin_baselines(trial: Trial) -> Baselines | None:
+    """Begin to fit the baselines beside the learning; None for a small table, where it would not pay."""
+    if len(trial.learn.texts) < BESIDE_FROM:
+        return None
+    labels = LabelCodec().fit(trial.learn.labels)
+    codes, classes = labels.encode(trial.learn.labels), len(labels.classes_)
+    return Background(baseline_answers, trial.learn.texts, codes, classes, trial.test.texts)
+
+
 def finish(
-    trial: Trial, model: Model, *, baselines: bool, progress: Callable[[int, int], None] | None = None
+    trial: Trial,
+    model: Model,
+    *,
+    baselines: bool,
+    begun: Baselines | None = None,
 ) -> tuple[Model, Evaluation]:
-    """Measure ``model`` on the trial's test rows; what was found goes into the model that comes back."""
+    """Measure ``model`` on the trial's test rows; what was found goes into the model that comes back.
+
+    ``begun`` is what ``begin_baselines`` gave, if they were begun already.
+    """
     training = (trial.learn.texts, trial.learn.labels)
+    answered = None if begun is None else begun.result
     found = evaluate(
-        model, trial.test.texts, trial.test.labels, training=training, baselines=baselines, progress=progress
+        model, trial.test.texts, trial.test.labels, training=training, baselines=baselines, answered=answered
     )
     held = model.training["rows"]["validation"]
     about = {

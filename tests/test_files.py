@@ -1,0 +1,52 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from elman.errors import OutputError
+from elman.files import check_writable, write_whole
+
+
+def test_the_bytes_stand_there_and_nothing_else(tmp_path):
+    path = tmp_path / "a.bin"
+    write_whole(path, b"one")
+    write_whole(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert os.listdir(tmp_path) == ["a.bin"]  # noqa: PTH208
+
+
+def test_the_file_has_the_permissions_that_any_new_file_has(tmp_path):
+    write_whole(tmp_path / "a", b"x")
+    (tmp_path / "b").write_bytes(b"x")
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_failure_leaves_the_old_file_alone(tmp_path, monkeypatch, broken):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync" if broken == "fsync" else "pathlib.Path.replace", fail)
+    with pytest.raises(OutputError, match="no space left on device"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(OutputError, match="there is no folder"):
+        write_whole(tmp_path / "no" / "a", b"x")
+    with pytest.raises(OutputError, match="there is no folder"):
+        check_writable(tmp_path / "no" / "a")
+
+
+def test_a_folder_is_no_place_for_a_file(tmp_path):
+    with pytest.raises(OutputError) as caught:
+        check_writable(tmp_path)
+    assert caught.value.code == "E250"

@@ -195,23 +195,8 @@ class Learning:
     def _learn(self, number: int) -> Generator[FitProgress, None, None]:
         """Learn one network; however it ends, its best weights are in ``networks``."""
         seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0])
-        network, (rows, held), carry = self._network(seed), self._rows(number), Carry()
-        size = self.settings.batch_size or usual_batch_size(len(rows))
-
-        def batches(epoch: int) -> Sequence[Any]:
-            found = self.plan.examples.batches(rows, size, (seed, epoch))
-            return found if self.plan.tbptt is None else Chunks(found, self.plan.tbptt, carry)
-
-        epochs = self._epochs(number) or self.settings.max_epochs or self._usual_epochs(rows, batches)
-        resume, self._resume = self._resume, None
-        steps = learn(
-            network,
-            batches,
-            self._validator(held) if len(held) else None,
-            self.settings.loop_settings(seed, size, epochs),
-            resume=resume,
-            carried=None if self.plan.tbptt is None else carry,
-        )
+        network, (resume, self._resume) = self._network(seed), (self._resume, None)
+        steps = self._steps(number, network, seed, resume)
         last: Progress | None = None
         try:
             for last in steps:
@@ -225,6 +210,27 @@ class Learning:
                 history = last.history if last is not None else resume.place.history if resume else ()
                 self.history += [_record(number, record) for record in history]
                 self.networks.append(network.tensors())
+
+    def _steps(
+        self, number: int, network: Network, seed: int, resume: Checkpoint | None
+    ) -> Generator[Progress, None, None]:
+        """Start the loop of one network, its state carried from chunk to chunk if the plan says so."""
+        (rows, held), carry = self._rows(number), Carry()
+        size = self.settings.batch_size or usual_batch_size(len(rows))
+
+        def batches(epoch: int) -> Sequence[Any]:
+            found = self.plan.examples.batches(rows, size, (seed, epoch))
+            return found if self.plan.tbptt is None else Chunks(found, self.plan.tbptt, carry)
+
+        epochs = self._epochs(number) or self.settings.max_epochs or self._usual_epochs(rows, batches)
+        return learn(
+            network,
+            batches,
+            self._validator(held) if len(held) else None,
+            self.settings.loop_settings(seed, size, epochs),
+            resume=resume,
+            carried=None if self.plan.tbptt is None else carry,
+        )
 
     def _rows(self, number: int) -> tuple[Rows, Rows]:
         """Which rows a network learns from, and which are held out to validate it."""

@@ -26,12 +26,10 @@ class Mine(elman.cells.Cell):
 
 
 t = np.linspace(2, 10, 21)
-online = {"stateful": True, "tbptt": 1, "batch_size": 1, "optimizer": "sgd", "momentum": 0.0}
-as_given = {"learning_rate": 0.1, "schedule": "constant", "clip": None, "loss": "half_squares"}
-plain = {"scaling": "none", "validation_fraction": 0.0}
-net = elman.SequenceForecaster(
-    recurrence="mine", hidden_size=6, max_epochs=300, **online, **as_given, **plain
-)
+online = {"stateful": True, "tbptt": 1, "batch_size": 1, "optimizer": "sgd", "momentum": 0.0, "clip": None}
+as_given = {"learning_rate": 0.1, "schedule": "constant", "loss": "half_squares", "scaling": "none"}
+net = elman.SequenceForecaster(recurrence="mine", hidden_size=6, max_epochs=300, **online, **as_given)
+net.set_params(validation_fraction=0.0)
 net.fit([np.sin(t)])
 
 print("epoch sums:", [round(20 * record["loss"], 3) for record in net.history_[::50]])

@@ -40,6 +40,8 @@ def test_public_names() -> None:
         "ElmanError",
         "Model",
         "SequenceClassifier",
+        "SequenceForecaster",
+        "SequenceTagger",
         "cells",
         "data",
         "load",

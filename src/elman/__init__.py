@@ -14,16 +14,30 @@ if TYPE_CHECKING:
     from elman.errors import ElmanError
     from elman.models.estimators import SequenceClassifier
     from elman.models.model import Model
+    from elman.models.number_estimators import SequenceForecaster, SequenceTagger
     from elman.models.saving import load
 
 __version__ = "0.1.0"
 
-__all__ = ["ElmanError", "Model", "SequenceClassifier", "cells", "data", "load", "nn", "ops"]
+__all__ = [
+    "ElmanError",
+    "Model",
+    "SequenceClassifier",
+    "SequenceForecaster",
+    "SequenceTagger",
+    "cells",
+    "data",
+    "load",
+    "nn",
+    "ops",
+]
 
 _HOMES = {
     "ElmanError": "elman.errors",
     "Model": "elman.models.model",
     "SequenceClassifier": "elman.models.estimators",
+    "SequenceForecaster": "elman.models.number_estimators",
+    "SequenceTagger": "elman.models.number_estimators",
     "load": "elman.models.saving",
 }
 

@@ -74,7 +74,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
     assert (caught.value.code, caught.value.help) == ("E160", "did you mean gru ?")
     with pytest.raises(UsageError) as caught:
         make_cell("transformer", 3)
-    assert caught.value.help == "known cells: rnn, lstm, gru"
+    assert caught.value.help == "known cells: rnn, lstm, gru, names, sine"
 
 
 def test_an_unknown_option_is_refused():

@@ -1,4 +1,4 @@
-"""What holds for every cell: each registered one, each option of a built-in, and two of one's own."""
+"""What holds for every cell: each registered one, and each option of a built-in."""
 
 import copy
 from dataclasses import replace
@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from elman.cells import CELLS, GRU, LSTM, RNN, draw_parameters, main_state
-from tests.cells.examples import Names, Sine
+from elman.cells import CELLS, GRU, LSTM, RNN, Names, Sine, check_cell, draw_parameters, main_state
 
 torch.set_num_threads(1)
 SIZES = [(1, 1), (3, 7), (16, 5), (7, 17)]  # (input, hidden)
@@ -34,7 +33,7 @@ def names_of(cell):
 
 
 def test_every_registered_cell_is_under_the_laws():
-    assert sorted(CELLS) == ["gru", "lstm", "rnn"]
+    assert sorted(CELLS) == ["gru", "lstm", "names", "rnn", "sine"]
     assert {cell.name for cell in VARIANTS} >= set(CELLS)
 
 
@@ -120,6 +119,12 @@ def test_shapes_follow_the_interface(cell, size):
     assert isinstance(after, tuple) == (len(cell.state_names) > 1)
     if not cell.answers:
         np.testing.assert_array_equal(output, main_state(after))
+
+
+@laws
+@sizes
+def test_a_cell_passes_its_own_check(cell, size):
+    check_cell(replace(cell, hidden_size=size[1]), size[0], OUTPUTS)
 
 
 @laws

@@ -48,6 +48,30 @@ def test_make_batch_to_predict():
     assert (batch.targets, batch.weights) == (None, None)
 
 
+def test_pad_numbers():
+    array, steps = pad([np.array([[0.1, 1.0], [2.0, 3.0]]), np.zeros((0, 2)), np.array([[5.0, 6.0]])])
+    assert array.dtype == np.float32
+    tenth = float(np.float32(0.1))
+    assert array.tolist() == [[[tenth, 1.0], [2.0, 3.0]], [[0.0, 0.0]] * 2, [[5.0, 6.0], [0.0, 0.0]]]
+    assert steps.tolist() == [2, 0, 1]
+
+
+def test_make_batch_of_numbers_with_a_target_at_every_step():
+    sequences = [np.array([[1.0]]), np.array([[2.0], [3.0]], dtype=np.float32)]
+    targets = [np.array([[7.0, 8.0]]), np.array([[9.0, 10.0], [11.0, 12.0]])]
+    batch = make_batch(sequences, targets, None, [1, 0])
+    assert batch.inputs.tolist() == [[[2.0], [3.0]], [[1.0], [0.0]]]
+    assert batch.targets.tolist() == [[[9.0, 10.0], [11.0, 12.0]], [[7.0, 8.0], [0.0, 0.0]]]
+    assert (batch.inputs.dtype, batch.targets.dtype) == (np.float32, np.float32)
+    assert batch.lengths.tolist() == [2, 1]
+
+
+def test_ids_stay_whole_numbers():
+    batch = make_batch([np.array([2**40 + 1])], np.array([1]), None, [0])
+    assert batch.inputs.tolist() == [[2**40 + 1]]
+    assert (batch.inputs.dtype, batch.targets.dtype) == (np.int64, np.int64)
+
+
 @given(lengths, st.integers(1, 9), st.integers(0, 200), st.booleans())
 def test_each_row_stands_in_one_batch_within_the_limits(steps, batch_size, most_steps, shuffled):
     rng = np.random.default_rng(0) if shuffled else None

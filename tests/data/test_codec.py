@@ -10,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman.data.codec import CODECS, LabelCodec, TextCodec
-from elman.errors import ModelFileError, UsageError
+from elman.data.numbers import NumberCodec
+from elman.errors import DataError, ModelFileError, UsageError
 
 TEXTS = ["Rossi", "Rossini", "Müller", "Mu\u0308ller", "Αβαγιανός", "'s Gravensande", "", "🙂🙂", "a b  c"]
+
+SERIES = [[[3.0, 5.0], [1.0, 5.0]], [[1.0, 5.0], [3.0, 5.0], [1.0, 5.0], [3.0, 5.0]]]  # mean 2, deviation 1
+GAPS = [[1.0, None], [3.0, 1.0, 3.0]]
 
 # every kind of codec, fitted: (name, codec, the values it was fitted on, a value it cannot know)
 FITTED = [
@@ -26,12 +30,15 @@ FITTED = [
     ("label", LabelCodec().fit([0.5, -1.0, 2.0]), [0.5, -1.0, 2.0], 0.25),
     ("label", LabelCodec().fit([True, False, True]), [True, False, True], 2),
     ("label", LabelCodec().fit(np.array([3, 5], dtype=np.uint8)), [3, 5], 300),
+    ("number", NumberCodec().fit(SERIES), SERIES, [[None, None]]),
+    ("number", NumberCodec(scaling="none").fit(SERIES), SERIES, [[None, None]]),
+    ("number", NumberCodec().fit(GAPS), GAPS, [None]),
 ]
 every = pytest.mark.parametrize(("name", "codec", "known", "strange"), FITTED)
 
 
 def ids_of(codec, values):
-    if isinstance(codec, TextCodec):
+    if isinstance(codec, (TextCodec, NumberCodec)):
         return [ids.tolist() for ids in codec.encode_all(values)]
     return codec.encode(values).tolist()
 
@@ -45,7 +52,7 @@ def restored(codec, change=None):
 
 
 def test_every_codec_is_tried():
-    assert len(CODECS) == 2
+    assert len(CODECS) == 3
     assert {name for name, *_ in FITTED} == set(CODECS)
     assert all(CODECS[name].kind == name for name in CODECS)
 
@@ -57,7 +64,8 @@ def test_encoding_twice_gives_the_same(name, codec, known, strange):
 
 @every
 def test_order_of_the_fitted_values_does_not_matter(name, codec, known, strange):
-    twin = type(codec)(**codec.settings()) if name == "text" else type(codec)()
+    options = {"text": ["unit", "ngrams", "min_count", "edges"], "number": ["scaling"], "label": []}[name]
+    twin = type(codec)(**{option: getattr(codec, option) for option in options})
     twin.fit(np.array(known[::-1], dtype=codec.classes_.dtype) if name == "label" else known[::-1])
     assert ids_of(twin, known) == ids_of(codec, known)
 
@@ -86,6 +94,10 @@ def test_decode_undoes_encode(name, codec, known, strange):
     if name == "text":
         for text in known:
             assert codec.decode(codec.encode(text)) == codec.normalise(text)
+    elif name == "number":
+        for sequence in known:
+            filled = [[2.0] if step is None else np.atleast_1d(step).tolist() for step in sequence]
+            assert codec.decode(codec.encode(sequence)).tolist() == filled  # 2: the mean
     else:
         back = codec.decode(codec.encode(known))
         assert back.tolist() == known
@@ -94,15 +106,18 @@ def test_decode_undoes_encode(name, codec, known, strange):
 
 @every
 def test_strange_value_is_unknown(name, codec, known, strange):
-    ids = codec.encode(strange) if name == "text" else codec.encode([strange])
-    assert set(ids.ravel().tolist()) == ({0} if name == "text" else {-1})
+    ids = codec.encode([strange]) if name == "label" else codec.encode(strange)
+    if name == "number":
+        assert ids.tolist() == [[0.0, 1.0] if codec.masks else [0.0, 0.0]]
+    else:
+        assert set(ids.ravel().tolist()) == ({0} if name == "text" else {-1})
 
 
 @every
 def test_ids_that_are_none_are_refused(name, codec, known, strange):
-    with pytest.raises(UsageError) as caught:
-        codec.decode([10_000])
-    assert caught.value.code == "E121"
+    with pytest.raises(DataError if name == "number" else UsageError) as caught:
+        codec.decode([[0.0] * 5] if name == "number" else [10_000])
+    assert caught.value.code == ("E273" if name == "number" else "E121")
 
 
 @every
@@ -132,7 +147,7 @@ def test_foreign_or_missing_parts_are_refused(name, codec, known, strange):
         assert caught.value.code == "E320"
 
 
-@pytest.mark.parametrize("kind", [TextCodec, LabelCodec])
+@pytest.mark.parametrize("kind", CODECS.values())
 def test_unfitted_codec_says_so(kind):
     for use in (
         lambda c: c.encode("a" if kind is TextCodec else ["a"]),

@@ -23,4 +23,4 @@ def test_a_text_that_stands_there_twice_is_refused():
     with pytest.raises(ModelFileError) as caught:
         unpack(pack(["a", "a"], "v"), "v")
     assert caught.value.code == "E323"
-    assert "vocabulary is damaged" in caught.value.message
+    assert "codec is damaged" in caught.value.message

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from elman.cells import Names
 from elman.errors import UsageError
-from elman.kernels import forward, tensor_shapes
+from elman.kernels import forward, run, tensor_shapes
 
 torch.set_num_threads(1)
 SIZES, OUTPUTS = (11, 6), 4
@@ -130,3 +131,80 @@ def test_the_shapes_say_every_weight():
     assert wide["layers.weight_ih_l1_reverse"] == (21, 14)
     assert wide["head.weight"] == (4, 42)
     assert tensor_shapes(shape(shortcut=0.5), (11,), 4)["head.weight"] == (4, 47)
+
+
+def numbers_of(settings, task, outputs=OUTPUTS):
+    """Weights and numbers (4, 9, 3) for a network without embeddings."""
+    rng = np.random.default_rng(0)
+    wanted = tensor_shapes(settings, (), outputs, features=3, task=task)
+    tensors = {name: rng.normal(0, 0.5, size) for name, size in wanted.items()}
+    return tensors, rng.normal(size=(len(LENGTHS), 9, 3))
+
+
+@pytest.mark.parametrize("recurrence", ["rnn", "lstm", "gru"])
+def test_a_tagger_of_numbers_maps_every_output(recurrence):
+    settings = shape(recurrence=recurrence, causal=True)
+    tensors, numbers = numbers_of(settings, "tag")
+    answers, state = run(settings, tensors, numbers, LENGTHS, task="tag")
+    layers = KINDS[recurrence](3, 7, 2, dtype=torch.float64)
+    layers.load_state_dict({n[7:]: torch.tensor(w) for n, w in tensors.items() if n.startswith("layers.")})
+    assert answers.shape == (4, 9, OUTPUTS)
+    for row, length in enumerate(LENGTHS):
+        outputs, final = layers(torch.tensor(numbers[row, :length]))
+        expected = outputs.detach().numpy() @ tensors["head.weight"].T + tensors["head.bias"]
+        np.testing.assert_allclose(answers[row, :length], expected, rtol=1e-10, atol=1e-12)
+        assert not answers[row, length:].any()
+        for a, b in zip(*(s if isinstance(s, tuple) else (s,) for s in (state, final)), strict=True):
+            np.testing.assert_allclose(a[:, row], b.detach(), rtol=1e-10, atol=1e-12)
+
+
+def test_a_cell_that_answers_itself_has_no_head():
+    settings = shape(recurrence="names", causal=True, num_layers=1)
+    assert tensor_shapes(settings, (), 4, features=3, task="classify") == {
+        "layers.weight_i2h_l0": (7, 10),
+        "layers.bias_i2h_l0": (7,),
+        "layers.weight_i2o_l0": (4, 10),
+        "layers.bias_i2o_l0": (4,),
+    }
+    tensors, numbers = numbers_of(settings, "classify")
+    params = {name[7:-3]: array for name, array in tensors.items()}
+    last = forward(settings, tensors, numbers, LENGTHS)
+    every, state = run(settings, tensors, numbers, LENGTHS, task="tag")
+    for row, length in enumerate(LENGTHS):
+        h = np.zeros((1, 7))
+        for t in range(length):
+            answer, h = Names(7).step(numbers[row, t : t + 1], h, params)
+            np.testing.assert_allclose(every[row, t], answer[0], rtol=1e-12)
+        np.testing.assert_allclose(last[row], answer[0], rtol=1e-12)
+        np.testing.assert_allclose(state[0, row], h[0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("recurrence", ["rnn", "lstm", "sine"])
+def test_in_two_pieces_with_the_state_between_it_is_as_whole(recurrence):
+    settings = shape(recurrence=recurrence, causal=True, num_layers=1)
+    tensors, numbers = numbers_of(settings, "tag")
+    whole, after = run(settings, tensors, numbers, LENGTHS, task="tag")
+    first, between = run(settings, tensors, numbers[:, :4], LENGTHS.clip(0, 4), task="tag")
+    rest = LENGTHS.clip(4) - 4
+    second, end = run(settings, tensors, numbers[:, 4:], rest, between, task="tag")
+    np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(np.array(end), np.array(after), rtol=0, atol=1e-13)
+
+
+def test_numbers_keep_the_type_of_the_weights():
+    settings = shape(causal=True)
+    tensors, numbers = numbers_of(settings, "tag")
+    single = {name: array.astype(np.float32) for name, array in tensors.items()}
+    answers, state = run(settings, single, numbers, LENGTHS, task="tag")
+    assert {answers.dtype, state.dtype} == {np.dtype(np.float32)}
+
+
+def test_numbers_without_their_axis_and_states_of_another_shape_are_refused():
+    settings = shape(causal=True)
+    tensors, numbers = numbers_of(settings, "tag")
+    with pytest.raises(UsageError, match=r"2 dimensions, the network reads numbers \(B, T, D\)") as caught:
+        run(settings, tensors, numbers[..., 0], LENGTHS, task="tag")
+    assert caught.value.code == "E164"
+    with pytest.raises(UsageError, match=r"first state must be h of shape \(2, 4, 7\) each, not") as caught:
+        run(settings, tensors, numbers, LENGTHS, np.zeros((1, 4, 7)), task="tag")
+    assert caught.value.code == "E165"

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elman.cells import GRU, LSTM, RNN, draw_parameters
+from elman.cells import GRU, LSTM, RNN, Sine, draw_parameters
 from elman.errors import UsageError
 from elman.kernels import scan
-from tests.cells.examples import Sine
 
 CELLS = [RNN, LSTM, GRU]
 
@@ -163,3 +162,16 @@ def test_a_large_batch_is_not_copied():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.6 * outputs.nbytes  # the outputs themselves, and a few steps' worth
+
+
+def test_a_cell_that_answers_itself_has_answers_of_their_width_even_without_a_step():
+    cell = Sine(4)
+    inputs, params, state = draw_case(cell, 5, 3)
+    outputs, final = scan(cell, inputs, np.array([5, 0, 2]), params, state)
+    assert outputs.shape == (5, 3, 2)
+    assert not outputs[:, 1].any()
+    np.testing.assert_array_equal(final[1], state[1])
+    for steps in (0, 5):
+        nothing, same = scan(cell, inputs[:steps], np.zeros(3, int), params, state)
+        assert nothing.shape == (steps, 3, 2)
+        np.testing.assert_array_equal(same, state)

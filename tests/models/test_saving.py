@@ -172,7 +172,7 @@ def unknown_cell(manifest, tensors):
         (wrong_setting, "E306"),
         (unknown_setting, "E306"),
         (unknown_part, "E303"),
-        (unknown_cell, "E306"),
+        (unknown_cell, "E309"),
         (features_of_another_form, "E303"),
         (training_of_another_form, "E303"),
     ],

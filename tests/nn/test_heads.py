@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from elman import kernels
-from elman.nn.heads import HEADS, ClassifyHead, pool
+from elman.nn.heads import HEADS, ClassifyHead, OwnAnswer, TagHead, pool
 
 torch.set_num_threads(1)
 OUTPUTS = torch.tensor([[[1.0, -5.0], [7.0, 7.0], [-3.0, 2.0]], [[3.0, -1.0], [9.0, 9.0], [9.0, 9.0]]])
@@ -101,4 +101,33 @@ def test_a_batch_without_weight_gives_nought_and_no_nan():
 
 
 def test_every_head_is_known():
-    assert list(HEADS) == ["classify"]
+    assert {"classify": ClassifyHead, "tag": TagHead} == HEADS
+
+
+def test_a_tagger_answers_at_every_step_of_a_row():
+    head = TagHead(2, 1)
+    with torch.no_grad():
+        head.weight.copy_(torch.tensor([[10.0, 1.0]]))
+        head.bias.copy_(torch.tensor([0.5]))
+    answers = head(OUTPUTS, torch.zeros(3, 2), LENGTHS)
+    np.testing.assert_array_equal(answers.detach()[..., 0], [[5.5, 29.5], [0, 0], [-27.5, 0]])
+    dropped = TagHead(2, 3, dropout=1.0)
+    assert torch.equal(dropped(OUTPUTS, OUTPUTS[0], LENGTHS)[0], dropped.bias.expand(2, 3))
+    assert not torch.equal(dropped.eval()(OUTPUTS, OUTPUTS[0], LENGTHS)[0], dropped.bias.expand(2, 3))
+
+
+def test_first_weights_of_a_tagger_are_those_of_a_linear():
+    torch.manual_seed(0)
+    head = TagHead(100, 400)
+    for weight in head.parameters():
+        assert 0.098 < weight.abs().max() <= 0.1
+
+
+def test_a_cells_own_answers_are_taken_as_they_are():
+    assert list(OwnAnswer(every_step=True).parameters()) == []
+    every = OwnAnswer(every_step=True)(OUTPUTS, OUTPUTS[0], LENGTHS)
+    np.testing.assert_array_equal(every, OUTPUTS.transpose(0, 1))
+    last = OwnAnswer(every_step=False)(OUTPUTS, OUTPUTS[0], LENGTHS)
+    np.testing.assert_array_equal(last, [[3, -1], [0, 0], [-3, 2]])
+    nothing = OwnAnswer(every_step=False)(OUTPUTS[:0], OUTPUTS[0], LENGTHS * 0)
+    np.testing.assert_array_equal(nothing, np.zeros((3, 2)))

@@ -11,9 +11,9 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from elman import nn
+from elman.cells import Sine
 from elman.errors import UsageError
 from elman.nn import GRU, LSTM, RNN, Recurrent
-from tests.cells.examples import Sine
 
 torch.set_num_threads(1)
 KINDS = {"RNN": {}, "LSTM": {}, "GRU": {}, "relu": {"nonlinearity": "relu"}}

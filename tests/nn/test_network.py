@@ -13,11 +13,11 @@ import torch
 from torch.nn import functional
 
 from elman import cells, kernels
+from elman.cells import Sine
 from elman.errors import ModelFileError, UsageError
 from elman.nn import Network, NetworkSettings
 from elman.nn.network import hide
 from elman.nn.settings import POOLINGS
-from tests.cells.examples import Sine
 
 torch.set_num_threads(1)
 SIZES, OUTPUTS = (11, 7, 5), 4
@@ -238,11 +238,182 @@ def test_ones_own_cell_makes_a_network(monkeypatch):
     np.testing.assert_allclose(network(draw_ids(), LENGTHS).detach(), logits, atol=1e-5)
 
 
-def test_a_cell_that_answers_itself_is_refused_for_now(monkeypatch):
-    monkeypatch.setattr(cells, "CELLS", {**cells.CELLS, "example-sine": Sine})
-    with pytest.raises(UsageError, match="the cell example-sine answers itself") as caught:
-        make(replace(SMALL, recurrence="example-sine"))
-    assert caught.value.code == "E167"
+def test_a_cell_of_ones_own_keeps_its_first_weights():
+    torch.manual_seed(0)
+    layers = Network(NetworkSettings(recurrence="names", hidden_size=50), (11,), OUTPUTS).layers
+    for name, weight in layers.named_parameters():
+        largest, bound = weight.abs().max().item(), (128 + 50) ** -0.5
+        assert (0.99 if name.startswith("weight") else 0.3) * bound < largest <= bound
+
+
+def spoilt(**changes):
+    return {**cells.CELLS, "spoilt": type("Spoilt", (Sine,), {"name": "spoilt", **changes})}
+
+
+def test_a_cell_that_cannot_be_used_is_refused_before_learning(monkeypatch):
+    monkeypatch.setattr(cells, "CELLS", spoilt(step=lambda self, x, state, params: (x, state)))
+    with pytest.raises(UsageError, match=r"an output of shape \(2, 1\), not \(2, 4\)"):
+        of_numbers(recurrence="spoilt", features=1)
+
+    def on_numpy(self, x, state, params):
+        return Sine.step(self, x, state, {name: np.asarray(p) for name, p in params.items()})
+
+    monkeypatch.setattr(cells, "CELLS", spoilt(step=on_numpy))
+    with pytest.raises(UsageError, match=r"RuntimeError.* on torch tensors") as caught:
+        of_numbers(recurrence="spoilt", features=1)
+    assert caught.value.code == "E169"
+
+
+def draw_numbers(features=3, steps=9):
+    return np.random.default_rng(0).normal(size=(6, steps, features)).astype(np.float32)
+
+
+def of_numbers(features=3, task="tag", loss="auto", **settings):
+    torch.manual_seed(0)
+    values = {"hidden_size": 17, "dropout": 0.0, **settings}
+    return Network(NetworkSettings(**values), (), OUTPUTS, features=features, task=task, loss=loss)
+
+
+KINDS = [
+    {"recurrence": "rnn"},
+    {"recurrence": "lstm", "num_layers": 2},
+    {"recurrence": "gru", "causal": False},
+    {"recurrence": "names"},
+    {"recurrence": "sine"},
+]
+kinds = pytest.mark.parametrize("settings", KINDS, ids=str)
+tasks = pytest.mark.parametrize("task", ["classify", "tag"])
+
+
+def near(ours, theirs):
+    expected = theirs.detach().numpy()
+    return ours.shape == expected.shape and bool(
+        np.all(np.abs(ours - expected) <= 1e-5 * np.maximum(1, np.abs(expected)))
+    )
+
+
+@kinds
+@tasks
+def test_the_twin_agrees_on_numbers_and_on_the_state(settings, task):
+    network = of_numbers(task=task, **settings).eval()
+    first = network.run(draw_numbers(), LENGTHS[::-1].copy())[1]
+    answers, state = network.run(draw_numbers(), LENGTHS, first)
+    parts = state if isinstance(state, tuple) else (state,)
+    arrays = tuple(a.detach().numpy() for a in first) if len(parts) > 1 else first.detach().numpy()
+    ours, after = kernels.run(network.settings, network.tensors(), draw_numbers(), LENGTHS, arrays, task=task)
+    assert near(ours, answers)
+    for a, b in zip(after if len(parts) > 1 else (after,), parts, strict=True):
+        assert near(a, b)
+    alone = kernels.forward(network.settings, network.tensors(), draw_numbers(), LENGTHS, task=task)
+    assert near(alone, network(draw_numbers(), LENGTHS))
+    assert not near(alone, answers)
+
+
+@kinds
+@tasks
+def test_the_twin_agrees_on_no_steps(settings, task):
+    network = of_numbers(task=task, **settings).eval()
+    nothing = np.zeros(6, np.int64)
+    for steps in (0, 9):
+        numbers = draw_numbers(steps=steps)
+        ours = kernels.forward(network.settings, network.tensors(), numbers, nothing, task=task)
+        assert near(ours, network(numbers, nothing))
+        assert ours.shape == ((6, OUTPUTS) if task == "classify" else (6, steps, OUTPUTS))
+
+
+@kinds
+@tasks
+def test_the_tensors_of_numbers_are_those_that_the_model_file_expects(settings, task):
+    network = of_numbers(task=task, **settings)
+    shapes = {name: array.shape for name, array in network.tensors().items()}
+    expected = kernels.tensor_shapes(network.settings, (), OUTPUTS, features=3, task=task)
+    assert list(shapes.items()) == list(expected.items())
+    assert list(shapes) == list(network.state_dict())
+
+
+@pytest.mark.parametrize("settings", [kind for kind in KINDS if kind.get("causal", True)], ids=str)
+def test_in_two_pieces_with_the_state_between_it_is_as_whole(settings):
+    network = of_numbers(**settings).eval()
+    numbers, whole = draw_numbers(), np.full(6, 9)
+    answers, state = network.run(numbers, whole)
+    first, between = network.run(numbers[:, :4], np.full(6, 4))
+    second, after = network.run(numbers[:, 4:], np.full(6, 5), between)
+    torch.testing.assert_close(torch.cat((first, second), dim=1), answers, rtol=0, atol=1e-6)
+    for a, b in zip(*(s if isinstance(s, tuple) else (s,) for s in (after, state)), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+
+
+@kinds
+@tasks
+def test_numbers_beyond_a_row_are_not_read(settings, task):
+    network = of_numbers(task=task, **settings)
+    other = draw_numbers()
+    for row, length in enumerate(LENGTHS):
+        other[row, length:] = np.nan
+    assert torch.equal(network(draw_numbers(), LENGTHS), network(other, LENGTHS))
+    network(other, LENGTHS).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+def test_a_stacked_tagger_is_torchs_own_modules():
+    network = of_numbers(recurrence="rnn", num_layers=2)
+    rnn, linear = torch.nn.RNN(3, 17, num_layers=2, batch_first=True), torch.nn.Linear(17, OUTPUTS)
+    rnn.load_state_dict(network.layers.state_dict())
+    linear.load_state_dict(network.head.state_dict())
+    numbers = torch.tensor(draw_numbers())
+    torch.testing.assert_close(network(numbers, np.full(6, 9)), linear(rnn(numbers)[0]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "scale"), [("auto", 1 / OUTPUTS), ("mse", 1 / OUTPUTS), ("half_squares", None)]
+)
+def test_the_loss_of_numbers_is_of_valid_steps_alone(loss, scale):
+    network = of_numbers(loss=loss)
+    targets = np.random.default_rng(1).normal(size=(6, 9, OUTPUTS))
+    answers = network(draw_numbers(), LENGTHS).detach().numpy()
+    weights = np.array([1, 2, 0, 1, 1, 3], np.float32)
+    rows = [((answers[b, :n] - targets[b, :n]) ** 2).sum() for b, n in enumerate(LENGTHS)]
+    count = (weights * LENGTHS).sum() / scale if scale else 2 * weights.sum()
+    found = network.loss(batch_of(draw_numbers(), targets, weights)).item()
+    assert found == pytest.approx((weights * rows).sum() / count, rel=1e-5)
+
+
+def test_double_precision_is_kept_to_the_end():
+    network = of_numbers().double()
+    answers, state = network.run(draw_numbers(), LENGTHS)
+    assert {answers.dtype, state.dtype} == {torch.float64}
+    assert network.tensors()["head.bias"].dtype == np.float32
+
+
+def test_numbers_of_another_width_are_refused():
+    for bad in (draw_numbers(2), draw_numbers()[..., 0]):
+        with pytest.raises(UsageError, match=r"the network reads \(B, T, 3\)") as caught:
+            of_numbers()(bad, LENGTHS)
+        assert caught.value.code == "E164"
+
+
+def test_a_first_state_of_another_shape_is_refused():
+    tensors = of_numbers().tensors()
+    for state in (np.zeros((1, 6, 16)), (np.zeros((1, 6, 17)),) * 2):
+        with pytest.raises(UsageError, match=r"the first state must be h of shape \(1, 6, 17\)") as caught:
+            of_numbers().run(draw_numbers(), LENGTHS, state)
+        assert caught.value.code == "E165"
+        with pytest.raises(UsageError, match=r"the first state must be h of shape \(1, 6, 17\)") as caught:
+            kernels.run(SMALL, tensors, draw_numbers(), LENGTHS, state, task="tag")
+        assert caught.value.code == "E165"
+
+
+def test_what_does_not_go_together_is_refused():
+    with pytest.raises(UsageError, match="there is no task 'draw'"):
+        of_numbers(task="draw")
+    with pytest.raises(UsageError, match="the cell sine answers itself, so it makes one layer"):
+        of_numbers(recurrence="sine", num_layers=2)
+    with pytest.raises(UsageError, match="pooling = max has no meaning here"):
+        of_numbers(pooling="max")
+    with pytest.raises(UsageError, match="cannot learn with mse"):
+        of_numbers(task="classify", loss="mse")
+    with pytest.raises(UsageError, match="class weights have no meaning here"):
+        Network(NetworkSettings(), (), 4, features=3, task="tag", class_weights=np.ones(4))
 
 
 @pytest.mark.parametrize(

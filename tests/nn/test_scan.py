@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from elman import kernels
-from elman.cells import GRU, LSTM, RNN, draw_parameters
+from elman.cells import GRU, LSTM, RNN, Sine, draw_parameters
 from elman.nn.scan import FUSED, mirror, scan
-from tests.cells.examples import Sine
 
 torch.set_num_threads(1)
 VARIANTS = [

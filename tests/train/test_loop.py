@@ -45,6 +45,8 @@ def test_every_update_is_told_with_the_numbers_of_plain_gradient_descent():
         (2, 4, 2, 4),
     ]
     assert [p.loss for p in told] == [1.0, (1 + 0.25) / 2, 0.0625, (0.0625 + 0.015625) / 2]
+    assert [p.loss_sum for p in told] == [1.0, 1.25, 0.0625, 0.078125]
+    assert [p.update_loss for p in told] == [1.0, 0.25, 0.0625, 0.015625]
     assert [p.gradient_norm for p in told] == [2.0, 1.0, 0.5, 0.25]
     assert [p.learning_rate for p in told] == [0.25] * 4
     assert [p.validation for p in told] == [

@@ -15,6 +15,7 @@ from elman.train.optimizer import (
 from elman.train.settings import LoopSettings
 
 from .toy import epochs, same_bits, toy
+from .toy import weights as weights_of
 
 
 def rates(schedule, updates, warm_up=0.0, largest=1.0):
@@ -70,6 +71,22 @@ def test_sgd_by_hand_pulls_matrices_alone_towards_zero():
     assert one_step(2.0, 3.0, optimizer="sgd", weight_decay=0.5) == pytest.approx(
         (2 - 0.1 * (3 + 0.5 * 2), 2 - 0.3)
     )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_plain_sgd_is_the_rate_times_the_gradient_taken_away_to_the_last_bit(dtype):
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda: torch.randn(33, 31, generator=generator, dtype=dtype)  # noqa: E731
+    module, settings = nn.Module(), LoopSettings(learning_rate=0.005, optimizer="sgd", momentum=0.0)
+    module.embedding = nn.Embedding(33, 31, dtype=dtype)
+    module.weight = nn.Parameter(draw())
+    before, optimizer = weights_of(module), make_optimizer(module, settings)
+    for weight in module.parameters():
+        weight.grad = draw()
+    optimizer.step()
+    for name, weight in module.named_parameters():
+        assert torch.equal(weight, before[name].add_(weight.grad, alpha=-0.005))
+    assert optimizer_tensors(optimizer, module) == {}
 
 
 def test_adamw_by_hand_decays_beside_the_step():

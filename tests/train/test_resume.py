@@ -1,5 +1,6 @@
 """A run that was stopped, written, read by a fresh module and gone on with ends with the same bits."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -107,6 +108,48 @@ def test_going_on_counts_the_seconds_from_before(tmp_path):
     assert progress.rate > 1
     state.place.seconds = 61.0
     assert list(learn(toy(), epochs, validate, settings(max_minutes=1.0), resume=state)) == []
+
+
+class Tally:
+    """What a batch carries on: how many came before it, in a tensor."""
+
+    def __init__(self):
+        self.count = torch.zeros(2)
+
+    def tensors(self):
+        return {"count": self.count.numpy().copy()}
+
+    def restore(self, arrays):
+        self.count = torch.tensor(arrays["count"])
+
+
+class Counting(toys.Line):
+    """A line whose batches carry a tally; the gradient depends on it."""
+
+    def loss(self, tally):
+        tally.count = tally.count * 0.9 + torch.tensor([1.0, 0.1])
+        return super().loss(tally.count)
+
+
+def test_what_the_batches_carry_is_kept_too(tmp_path):
+    def run(stop=None, resume=None):
+        module, tally = Counting(), Tally()
+        steps = learn(module, lambda number: [tally] * 3, None, settings(), resume=resume, carried=tally)
+        for progress in steps:
+            if progress.update == stop:
+                progress.state().write(tmp_path / "run.ckpt")
+                break
+        return weights(module)
+
+    whole = run()
+    for stop in (1, 3, 5):
+        run(stop)
+        saved = Checkpoint.read(tmp_path / "run.ckpt")
+        assert saved.part("carried").keys() == {"count"}
+        assert same_bits(run(resume=saved), whole)
+        forgotten = {name: value for name, value in saved.tensors.items() if name != "carried/count"}
+        zeros = {"carried/count": torch.zeros(2).numpy()}
+        assert not same_bits(run(resume=dataclasses.replace(saved, tensors=forgotten | zeros)), whole)
 
 
 def start(threads):

@@ -8,9 +8,12 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 from elman.cells.cell import Cell, Init, Params, State, draw, draw_parameters, main_state
+from elman.cells.check import check_cell, check_step
 from elman.cells.gru import GRU
 from elman.cells.lstm import LSTM
+from elman.cells.names import Names
 from elman.cells.rnn import RNN
+from elman.cells.sine import Sine
 from elman.errors import UsageError
 
 __all__ = [
@@ -20,9 +23,13 @@ __all__ = [
     "RNN",
     "Cell",
     "Init",
+    "Names",
     "Params",
+    "Sine",
     "State",
     "cell_class",
+    "check_cell",
+    "check_step",
     "draw",
     "draw_parameters",
     "main_state",
@@ -89,4 +96,4 @@ def _check_cell(cls: Any) -> None:
         raise UsageError(f"the cell {label} has no name", code="E161", help='write name = "..." in the class')
 
 
-CELLS: dict[str, type[Cell]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS: dict[str, type[Cell]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU, "names": Names, "sine": Sine}

@@ -8,6 +8,7 @@ from typing import Any
 
 from elman.cli.output import print_json
 from elman.cli.run import name_of
+from elman.data.codec import TextCodec
 from elman.models.model import Model
 from elman.models.saving import load
 
@@ -40,8 +41,8 @@ def describe(model: Model, path: Path) -> dict[str, Any]:
         "network": name_of(model),
         "parameters": model.parameters,
         "causal": model.causal,
-        "symbols": len(model.inputs.symbols),
-        "classes": [str(label) for label in model.classes_.tolist()],
+        "symbols": len(model.inputs.symbols) if isinstance(model.inputs, TextCodec) else None,
+        "classes": [str(label) for label in model.classes_.tolist()] if model.task == "classify" else None,
         "source": training.get("source"),
         "columns": training.get("columns"),
         "split": training.get("split"),

@@ -3,9 +3,13 @@
 from elman.data.batch import Batch, batch_rows, make_batch, pad
 from elman.data.codec import CODECS, LabelCodec, TextCodec
 from elman.data.delimited import write_csv
-from elman.data.samples import SAMPLES, load_names
+from elman.data.numbers import NumberCodec
+from elman.data.numeric import constant_columns, number_column, parse_number
+from elman.data.samples import SAMPLES, load_names, load_sine, load_sine_to_cosine
 from elman.data.sequences import as_groups, as_labels, as_texts, as_weights, check_same_length
+from elman.data.series import as_series, as_targets
 from elman.data.split import split
+from elman.data.steps import Steps, steps, wide
 from elman.data.table import Table, read_stream
 
 __all__ = [
@@ -13,18 +17,29 @@ __all__ = [
     "SAMPLES",
     "Batch",
     "LabelCodec",
+    "NumberCodec",
+    "Steps",
     "Table",
     "TextCodec",
     "as_groups",
     "as_labels",
+    "as_series",
+    "as_targets",
     "as_texts",
     "as_weights",
     "batch_rows",
     "check_same_length",
+    "constant_columns",
     "load_names",
+    "load_sine",
+    "load_sine_to_cosine",
     "make_batch",
+    "number_column",
     "pad",
+    "parse_number",
     "read_stream",
     "split",
+    "steps",
+    "wide",
     "write_csv",
 ]

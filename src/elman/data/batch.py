@@ -13,6 +13,8 @@ MOST_STEPS = 1 << 18  # rows times steps of one batch; a longer sequence stands 
 CHUNK = 50  # batches that are sorted by length together: little padding, but still a random order
 
 Ids = npt.NDArray[np.int64]
+Values = npt.NDArray[Any]
+"""Whole numbers as int64, numbers as float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +24,9 @@ class Batch:
     Attributes
     ----------
     inputs
-        int64 (B, T), or (B, T, G) if a step has several ids.
+        Ids: int64 (B, T), or (B, T, G) if a step has several. Numbers: float32 (B, T, D).
     targets
-        int64 (B,), or None.
+        int64 (B,); or at every step float32 (B, T, K), 0 behind each end; or None.
     lengths
         int64 (B,): the steps of each sequence.
     weights
@@ -33,8 +35,8 @@ class Batch:
         int64 (B,): the rows of the table that they came from.
     """
 
-    inputs: Ids
-    targets: Ids | None
+    inputs: Values
+    targets: Values | None
     lengths: Ids
     weights: npt.NDArray[np.float32] | None
     rows: Ids
@@ -43,18 +45,19 @@ class Batch:
         return len(self.rows)
 
 
-def pad(sequences: Sequence[npt.NDArray[Any]]) -> tuple[Ids, Ids]:
-    """Stack ids (T,) or (T, G) of different lengths.
+def pad(sequences: Sequence[npt.NDArray[Any]]) -> tuple[Values, Ids]:
+    """Stack ids (T,) or (T, G), or numbers (T, D), of different lengths.
 
     Returns
     -------
     tuple
-        ``(array, lengths)``: int64 (B, T) or (B, T, G), 0 behind each end; int64 (B,).
+        ``(array, lengths)``: int64 (B, T) or (B, T, G), or float32 (B, T, D), 0 behind each end; int64 (B,).
     """
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     steps = int(lengths.max(initial=0))
     columns = sequences[0].shape[1:] if len(sequences) else ()
-    array = np.zeros((len(sequences), steps, *columns), dtype=np.int64)
+    numbers = any(sequence.dtype.kind == "f" for sequence in sequences)
+    array = np.zeros((len(sequences), steps, *columns), dtype=np.float32 if numbers else np.int64)
     for row, sequence in enumerate(sequences):
         array[row, : len(sequence)] = sequence
     return array, lengths
@@ -62,20 +65,29 @@ def pad(sequences: Sequence[npt.NDArray[Any]]) -> tuple[Ids, Ids]:
 
 def make_batch(
     sequences: Sequence[npt.NDArray[Any]],
-    targets: npt.NDArray[np.integer[Any]] | None,
+    targets: npt.NDArray[np.integer[Any]] | Sequence[npt.NDArray[Any]] | None,
     weights: npt.NDArray[np.floating[Any]] | None,
     rows: npt.ArrayLike,
 ) -> Batch:
-    """Build the batch of ``rows`` from all sequences, targets (B,) and weights (B,)."""
+    """Build the batch of ``rows`` from all sequences, targets and weights (B,).
+
+    ``targets`` are classes (B,), or a list of B arrays (T, K) with the numbers to learn at every step.
+    """
     chosen = np.asarray(rows, dtype=np.int64)
     inputs, lengths = pad([sequences[row] for row in chosen.tolist()])
     return Batch(
         inputs=inputs,
-        targets=None if targets is None else targets[chosen].astype(np.int64),
+        targets=None if targets is None else _chosen(targets, chosen),
         lengths=lengths,
         weights=None if weights is None else weights[chosen].astype(np.float32),
         rows=chosen,
     )
+
+
+def _chosen(targets: npt.NDArray[np.integer[Any]] | Sequence[npt.NDArray[Any]], rows: Ids) -> Values:
+    if isinstance(targets, np.ndarray):
+        return targets[rows].astype(np.int64)
+    return pad([targets[row] for row in rows.tolist()])[0]
 
 
 def batch_rows(

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from elman.data.numbers import NumberCodec
 from elman.data.sequences import as_labels
 from elman.data.strings import Arrays, check_names, checked, damaged, pack, unpack
 from elman.data.units import BEGIN, END, UNITS, UNKNOWN
@@ -360,4 +361,8 @@ def _restored_classes(kind: str, arrays: Arrays) -> npt.NDArray[Any]:
     return flags.astype(np.bool_)
 
 
-CODECS: dict[str, type[TextCodec] | type[LabelCodec]] = {"text": TextCodec, "label": LabelCodec}
+CODECS: dict[str, type[TextCodec] | type[LabelCodec] | type[NumberCodec]] = {
+    "text": TextCodec,
+    "label": LabelCodec,
+    "number": NumberCodec,
+}

@@ -1,4 +1,4 @@
-"""The sequences that come with the package, or with a package that it names."""
+"""The sequences that come with the package: by formula, or from a package that it names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import hashlib
 import importlib
 import unicodedata
 from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
 
 from elman.data.table import Table
 from elman.errors import DataError, missing_extra
@@ -80,4 +83,38 @@ def _surnames(locales: Iterable[str]) -> list[str]:
     return sorted(names - {"Doe"})  # faker's stand-in where a locale has no list of its own
 
 
-SAMPLES: dict[str, Callable[[], Table]] = {"names": load_names}
+def load_sine() -> Table:
+    """Return 20 points of a sine: columns ``t``, ``x`` and ``y``, one row a step.
+
+    With t = 21 points from 2 to 10 and d = sin t, taken in float64 and rounded to float32, x is d without its
+    last point and y without its first: the value that comes next.
+    """
+    t = np.linspace(2, 10, 21)
+    d = np.sin(t).astype(np.float32)
+    return _made({"t": t[:-1].tolist(), "x": d[:-1].tolist(), "y": d[1:].tolist()}, "the built-in sine")
+
+
+def load_sine_to_cosine(chunks: int = 100) -> Table:
+    """Return sine and cosine in chunks of 10 points: ``chunk``, ``t``, ``sin`` and ``cos``, one row a step.
+
+    Chunk k goes from k pi to (k + 1) pi, both ends included; all numbers are float32.
+    """
+    pieces = [np.linspace(k * np.pi, (k + 1) * np.pi, 10, dtype=np.float32) for k in range(chunks)]
+    columns: dict[str, list[Any]] = {
+        "chunk": [k for k, piece in enumerate(pieces) for _ in piece],
+        "t": [point for piece in pieces for point in piece.tolist()],
+        "sin": [value for piece in pieces for value in np.sin(piece).tolist()],
+        "cos": [value for piece in pieces for value in np.cos(piece).tolist()],
+    }
+    return _made(columns, "the built-in sine and cosine")
+
+
+def _made(columns: dict[str, list[Any]], source: str) -> Table:
+    return Table(columns, list(range(1, len(columns["t"]) + 1)), source, counted="row")
+
+
+SAMPLES: dict[str, Callable[[], Table]] = {
+    "names": load_names,
+    "sine": load_sine,
+    "sine-to-cosine": load_sine_to_cosine,
+}

@@ -88,7 +88,7 @@ def as_weights(weights: Any, where: str = "sample_weight") -> npt.NDArray[np.flo
         if is_missing(value):
             raise _missing(where, row)
         if not _is_number(value) or not 0 <= float(value) <= float(np.finfo(np.float32).max):
-            raise _bad_value(where, row, f"{_short(value)}, not a finite number of at least 0", "E237")
+            raise _bad_value(where, row, f"{short(value)}, not a finite number of at least 0", "E237")
     if values and not any(values):
         raise DataError(f"every weight of {where} is 0", code="E237", help="leave some rows a weight above 0")
     return np.array(values, dtype=np.float32)
@@ -109,7 +109,7 @@ def as_groups(groups: Any, where: str = "groups") -> list[Any]:
         if is_missing(value):
             raise _missing(where, row)
         if value.__hash__ is None:
-            raise _bad_value(where, row, f"{_a_kind(value)}, which cannot be a key", "E238")
+            raise _bad_value(where, row, f"{a_kind(value)}, which cannot be a key", "E238")
     return values
 
 
@@ -125,7 +125,7 @@ def check_same_length(
 def as_column(X: Any, where: str) -> list[Any]:
     """Return the values of a 1-D container, or of a 2-D one that has a single column."""
     if isinstance(X, (str, bytes)):
-        shown = _short(X)
+        shown = short(X)
         raise UsageError(
             f"{where} is one text, not a list of texts", code="E124", help=f"did you mean [{shown}] ?"
         )
@@ -134,7 +134,7 @@ def as_column(X: Any, where: str) -> list[Any]:
         return as_column(_only_column(X, shape, where), where)
     if isinstance(X, (Mapping, Set)) or shape == () or not isinstance(X, Iterable):
         raise UsageError(
-            f"{where} is {_a_kind(X)}, not a list of values", code="E124", help="give a list or an array"
+            f"{where} is {a_kind(X)}, not a list of values", code="E124", help="give a list or an array"
         )
     for method in ("to_pylist", "to_list", "tolist"):
         if hasattr(X, method):
@@ -166,7 +166,7 @@ def _text(value: Any, where: str, row: int) -> str:
     if is_missing(value):
         raise _missing(where, row)
     if not isinstance(value, str):
-        raise _bad_value(where, row, f"{_a_kind(value)}, not a text", "E232")
+        raise _bad_value(where, row, f"{a_kind(value)}, not a text", "E232")
     return str(value)
 
 
@@ -186,7 +186,7 @@ def _check_label(value: Any, where: str, row: int) -> None:
     if isinstance(value, str):
         _check_name(value, where, row)
     elif not (_is_number(value) or isinstance(value, (bool, np.bool_))) or not math.isfinite(value):
-        raise _bad_value(where, row, f"{_short(value)}, which cannot be a label", "E235")
+        raise _bad_value(where, row, f"{short(value)}, which cannot be a label", "E235")
 
 
 def _check_name(label: str, where: str, row: int) -> None:
@@ -207,7 +207,7 @@ def _first_rows(values: list[Any], where: str) -> dict[Any, int]:
         return dict(zip(reversed(values), reversed(range(len(values))), strict=True))
     except TypeError:
         row = next(row for row, value in enumerate(values) if type(value).__hash__ is None)
-        raise _bad_value(where, row, f"{_short(values[row])}, which cannot be a label", "E235") from None
+        raise _bad_value(where, row, f"{short(values[row])}, which cannot be a label", "E235") from None
 
 
 def _common_kind(values: list[Any], where: str) -> str:
@@ -257,11 +257,13 @@ def _place(where: str, row: int) -> str:
     return f"{where}, row {row}, counted from 0"
 
 
-def _a_kind(value: Any) -> str:
+def a_kind(value: Any) -> str:
+    """Name the type of ``value``, as a message does: a list, an int."""
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
-def _short(value: Any) -> str:
-    shown = repr(value)
+def short(value: Any) -> str:
+    """Return ``value`` as a message shows it, cut if it is long."""
+    shown = repr(value.item() if isinstance(value, np.generic) else value)
     return shown if len(shown) <= 40 else shown[:36] + " ..."

@@ -74,6 +74,4 @@ def check_names(arrays: Arrays, expected: set[str]) -> None:
 
 def damaged(what: str, code: str) -> ModelFileError:
     """Build the one sentence about a codec that cannot be restored."""
-    return ModelFileError(
-        f"the model's vocabulary is damaged: {what}", code=code, help="save the model again"
-    )
+    return ModelFileError(f"the model's codec is damaged: {what}", code=code, help="save the model again")

@@ -1,8 +1,19 @@
 """The arithmetic of running a network: arrays in, arrays out; inside, time comes first (T, B, D)."""
 
 from elman.kernels.answer import embed, linear, log_softmax, pool, softmax
-from elman.kernels.forward import forward, tensor_shapes
+from elman.kernels.forward import forward, run, tensor_shapes
 from elman.kernels.native import info
 from elman.kernels.scan import scan
 
-__all__ = ["embed", "forward", "info", "linear", "log_softmax", "pool", "scan", "softmax", "tensor_shapes"]
+__all__ = [
+    "embed",
+    "forward",
+    "info",
+    "linear",
+    "log_softmax",
+    "pool",
+    "run",
+    "scan",
+    "softmax",
+    "tensor_shapes",
+]

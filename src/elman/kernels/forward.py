@@ -1,13 +1,15 @@
-"""A whole trained network without torch: symbols in, logits out."""
+"""A whole trained network without torch: symbols or numbers in, logits or numbers out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
 
-from elman.cells import Cell, main_state, make_cell, options_of
+from elman.cells import Cell, State, main_state, make_cell, options_of
+from elman.errors import UsageError
 from elman.kernels.answer import embed, linear, pool
 from elman.kernels.scan import check_lengths, scan
 
@@ -35,27 +37,90 @@ class Shape(Protocol):
     def shortcut(self) -> float: ...  # noqa: D102
 
 
-def forward(settings: Shape, tensors: Tensors, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Give the logits (B, K) of ``ids`` (B, T) or (B, T, G); the twin of ``nn.Network.forward``.
+def forward(
+    settings: Shape, tensors: Tensors, inputs: np.ndarray, lengths: np.ndarray, *, task: str = "classify"
+) -> np.ndarray:
+    """Give the answers alone, from the first state on; see ``run``."""
+    return run(settings, tensors, inputs, lengths, task=task)[0]
+
+
+def run(
+    settings: Shape,
+    tensors: Tensors,
+    inputs: np.ndarray,
+    lengths: np.ndarray,
+    state: State | None = None,
+    *,
+    task: str = "classify",
+) -> tuple[np.ndarray, State]:
+    """Run a whole network from ``state`` on; the twin of ``nn.Network.run``.
 
     Parameters
     ----------
     tensors
         The weights, named as ``tensor_shapes`` names them.
+    inputs
+        Ids (B, T) or (B, T, G); numbers (B, T, D) for a network without embeddings.
     lengths
-        (B,) whole numbers from 0 to T. Length 0 gives the answer of the first state.
+        (B,) whole numbers from 0 to T. Length 0 gives the answer of the first state; a cell that answers
+        itself has none without a step, and gives noughts.
+    state
+        Arrays (layers · directions, B, H), one for each of the cell's states; None: the cell's own.
+
+    Returns
+    -------
+    The answers: logits (B, K) to classify, (B, T, K) to tag, nought beyond a row's length; and the final
+    state, shaped as ``state``.
     """
-    ids = np.swapaxes(ids, 0, 1)
-    lengths = check_lengths(lengths, *ids.shape[:2])
-    tables = [tensors[f"embedding.{g}.weight"] for g in range(1 if ids.ndim == 2 else ids.shape[-1])]
-    inputs = embed(tables, ids)
-    outputs, final = run_layers(settings, tensors, inputs, lengths)
+    inputs = np.swapaxes(inputs, 0, 1)
+    lengths = check_lengths(lengths, *inputs.shape[:2])
+    embedded = read(tensors, inputs)
+    outputs, after = run_layers(settings, tensors, embedded, lengths, state)
+    if cell_of(settings).answers:
+        answers = last_step(outputs, lengths) if task == "classify" else outputs
+    elif task == "classify":
+        answers = classify(settings, tensors, embedded, outputs, after, lengths)
+    else:
+        answers = linear(outputs, tensors["head.weight"], tensors["head.bias"])
+        answers[np.arange(len(answers))[:, None] >= lengths] = 0
+    return answers if task == "classify" else np.swapaxes(answers, 0, 1), after
+
+
+def read(tensors: Tensors, inputs: np.ndarray) -> np.ndarray:
+    """What the layers read: embedded ids (T, B) or (T, B, G), or numbers (T, B, D) as they are."""
+    if "embedding.0.weight" in tensors:
+        columns = range(1 if inputs.ndim == 2 else inputs.shape[-1])
+        return embed([tensors[f"embedding.{g}.weight"] for g in columns], inputs)
+    if inputs.ndim != 3:
+        message = f"the input has {inputs.ndim} dimensions, the network reads numbers (B, T, D)"
+        raise UsageError(message, code="E164")
+    return inputs.astype(next(iter(tensors.values())).dtype, copy=False)
+
+
+def classify(
+    settings: Shape,
+    tensors: Tensors,
+    inputs: np.ndarray,
+    outputs: np.ndarray,
+    state: State,
+    lengths: np.ndarray,
+) -> np.ndarray:
+    """Put the outputs over time (T, B, F) together, and map them to logits (B, K)."""
+    final = np.concatenate(list(main_state(state)[-len(directions(settings)) :]), axis=-1)
     parts = [
         final if kind == "last" else pool(outputs, lengths, kind) for kind in settings.pooling.split("+")
     ]
     if settings.shortcut:
         parts.append(np.float32(settings.shortcut) * direct(inputs, lengths))
     return linear(np.concatenate(parts, axis=-1), tensors["head.weight"], tensors["head.bias"])
+
+
+def last_step(outputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Take each row's output at its own last step: (T, B, K), (B,) -> (B, K); length 0 gives 0."""
+    answers = np.zeros(outputs.shape[1:], outputs.dtype)
+    rows = np.flatnonzero(lengths)
+    answers[rows] = outputs[lengths[rows] - 1, rows]
+    return answers
 
 
 def direct(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -69,26 +134,55 @@ def direct(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def run_layers(
-    settings: Shape, tensors: Tensors, inputs: np.ndarray, lengths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    settings: Shape,
+    tensors: Tensors,
+    inputs: np.ndarray,
+    lengths: np.ndarray,
+    state: State | None = None,
+) -> tuple[np.ndarray, State]:
     """Run every layer in every direction over ``inputs`` (T, B, D).
 
     Returns
     -------
-    The top layer's outputs (T, B, directions · H), and its final state (B, directions · H).
+    The top layer's outputs (T, B, directions · H), or (T, B, K) of a cell that answers itself; and the
+    final state, arrays (layers · directions, B, H).
     """
     cell, ways = cell_of(settings), directions(settings)
-    final: list[np.ndarray] = []
+    _check_state(cell, state, (settings.num_layers * len(ways), inputs.shape[1], cell.hidden_size))
+    finals: list[State] = []
     for n in range(settings.num_layers):
-        outputs = np.zeros((*inputs.shape[:2], len(ways) * cell.hidden_size), inputs.dtype)
-        slices = np.split(outputs, len(ways), axis=-1)
-        final = []
+        wide = (
+            None
+            if cell.answers
+            else np.zeros((*inputs.shape[:2], len(ways) * cell.hidden_size), inputs.dtype)
+        )
+        slices = [None] if wide is None else np.split(wide, len(ways), axis=-1)
         for suffix, out in zip(ways, slices, strict=True):
             params = layer_params(cell, tensors, f"_l{n}{suffix}")
-            state = scan(cell, inputs, lengths, params, reverse=bool(suffix), out=out)[1]
-            final.append(main_state(state))
-        inputs = outputs
-    return inputs, np.concatenate(final, axis=-1)
+            first = None if state is None else _each(state, operator.itemgetter(len(finals)))
+            output, final = scan(cell, inputs, lengths, params, first, reverse=bool(suffix), out=out)
+            finals.append(final)
+        inputs = output if wide is None else wide
+    return inputs, _stack(finals)
+
+
+def _check_state(cell: Cell, state: State | None, wanted: tuple[int, ...]) -> None:
+    parts = () if state is None else state if isinstance(state, tuple) else (state,)
+    names = cell.state_names if parts else ()
+    if len(parts) != len(names) or any(part.shape != wanted for part in parts):
+        given = ", ".join(str(part.shape) for part in parts)
+        message = f"the first state must be {' and '.join(names)} of shape {wanted} each, not {given}"
+        raise UsageError(message, code="E165")
+
+
+def _each(state: State, change: Callable[[np.ndarray], np.ndarray]) -> State:
+    return tuple(change(a) for a in state) if isinstance(state, tuple) else change(state)
+
+
+def _stack(states: list[State]) -> State:
+    if isinstance(states[0], tuple):
+        return tuple(np.stack(parts) for parts in zip(*states, strict=True))
+    return np.stack(states)
 
 
 def cell_of(settings: Shape) -> Cell:
@@ -109,21 +203,37 @@ def layer_params(cell: Cell, tensors: Tensors, ending: str) -> dict[str, np.ndar
     return {name: tensors[f"layers.{name}{ending}"] for name in names}
 
 
-def tensor_shapes(settings: Shape, sizes: tuple[int, ...], outputs: int) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(
+    settings: Shape,
+    sizes: tuple[int, ...],
+    outputs: int,
+    *,
+    features: int = 0,
+    task: str = "classify",
+) -> dict[str, tuple[int, ...]]:
     """Name every weight of a network and its shape, in the order of ``nn.Network``'s own.
 
-    ``sizes`` says how many ids each column has, ``outputs`` how many logits there are.
+    ``sizes`` says how many ids each column has, ``features`` how many numbers a step has if there are no
+    ids, ``outputs`` how many logits or numbers an answer has.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for g, size in enumerate(sizes):
         shapes[f"embedding.{g}.weight"] = (size, settings.embedding_size)
     cell, ways = cell_of(settings), directions(settings)
-    width = len(ways) * settings.hidden_size
+    first, width = features or settings.embedding_size, len(ways) * settings.hidden_size
     for n in range(settings.num_layers):
-        wanted = cell.parameters(width if n else settings.embedding_size, settings.hidden_size, outputs)
+        wanted = cell.parameters(width if n else first, settings.hidden_size, outputs)
         for suffix in ways:
             shapes |= {f"layers.{name}_l{n}{suffix}": shape for name, (shape, _) in wanted.items()}
-    more = settings.embedding_size if settings.shortcut else 0
-    shapes["head.weight"] = (outputs, width * len(settings.pooling.split("+")) + more)
+    if cell.answers:
+        return shapes
+    shapes["head.weight"] = (outputs, _head_width(settings, width, first, task))
     shapes["head.bias"] = (outputs,)
     return shapes
+
+
+def _head_width(settings: Shape, width: int, first: int, task: str) -> int:
+    """How many numbers the head reads: at every step one output; to classify, all that is put together."""
+    if task != "classify":
+        return width
+    return width * len(settings.pooling.split("+")) + (first if settings.shortcut else 0)

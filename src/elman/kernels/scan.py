@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from elman.cells import Cell, Params, State, main_state
+from elman.cells import Cell, Params, State
 from elman.errors import UsageError
 
 
@@ -37,8 +37,8 @@ def scan(
 
     Returns
     -------
-    The outputs (T, B, H), nought beyond a row's length; and the final state, taken where each row ends.
-    A row of length 0 passes its state through.
+    The outputs (T, B, H), or (T, B, K) of a cell that answers itself, nought beyond a row's length; and the
+    final state, taken where each row ends. A row of length 0 passes its state through.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def scan(
         out[times, rows] = output
     _leave(current, final, order, 0)
     if out is None:  # no row has a step
-        out = np.zeros((steps, batch, main_state(first).shape[-1]), inputs.dtype)
+        out = np.zeros((steps, batch, _width(cell, inputs, params)), inputs.dtype)
     return out, final
 
 
@@ -76,6 +76,14 @@ def check_lengths(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndar
         message = f"the length {lengths[bad]} of row {bad} is not between 0 and {steps}, the number of steps"
         raise UsageError(message, code="E163")
     return lengths.astype(np.int64, copy=False)
+
+
+def _width(cell: Cell, inputs: np.ndarray, params: Params) -> int:
+    """How many numbers an output has: H, or as many as a cell that answers itself gives to noughts."""
+    if not cell.answers:
+        return cell.hidden_size
+    output, _ = cell.step(np.zeros((1, inputs.shape[-1]), inputs.dtype), cell.initial_state(1), params)
+    return int(output.shape[-1])
 
 
 def _rows_alive(order: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:

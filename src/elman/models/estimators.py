@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elman import __version__
 from elman.data.codec import LabelCodec, TextCodec
 from elman.data.sequences import as_groups, as_labels, as_texts, as_weights, check_same_length
 from elman.data.split import split
@@ -19,23 +17,20 @@ from elman.errors import DataError, missing_extra
 from elman.models import examples
 from elman.models.model import Model
 from elman.models.settings import Settings
-from elman.nn.settings import NetworkSettings
 from elman.settings import check_settings
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
-    from sklearn.utils.validation import check_is_fitted, check_random_state
+    from sklearn.utils.validation import check_is_fitted
 except ImportError as error:
     raise missing_extra("scikit-learn", "train", "learning") from error
 try:
-    import torch
-
-    from elman.models.learning import FitProgress, Learning, Plan
+    from elman.models.fitting import about, fit_steps, run_all, seed_of, settings_that_matter
+    from elman.models.learning import FitProgress, Learning, Plan, Reading
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
     raise missing_extra("torch", "train", "learning") from error
-from elman.train.checkpoint import Checkpoint
 
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -106,9 +101,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
             validation_data=validation_data,
             checkpoint=checkpoint,
         )
-        for step in steps:
-            if self.verbose and step.epoch_ended:
-                print(f"{step.describe()} · {step.speed()}")
+        run_all(steps, self.verbose)
         return self
 
     def fit_iter(
@@ -124,21 +117,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         """Learn as ``fit`` does, yielding progress after every update; ``break`` keeps the best so far."""
         check_settings(self)
         plan = self._plan(X, y, sample_weight, groups, validation_data)
-        resume = Checkpoint.read(checkpoint) if checkpoint is not None and Path(checkpoint).exists() else None
-        learning = Learning(plan, self, resume)
-        steps = iter(learning)
-        keeper = _Keeper(learning, checkpoint)
-        try:
-            for step in steps:  # not `yield from`: at a break the run must still be able to tell its state
-                keeper.after(step)
-                yield step
-        except GeneratorExit:
-            keeper.write()
-            raise
-        finally:
-            steps.close()
-            self._finish(learning)
-        keeper.remove()
+        yield from fit_steps(plan, self, checkpoint, self._finish)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn that rows are texts, not lines of a numeric table."""
@@ -152,7 +131,8 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
     def predict(self, X: Any) -> NDArray[Any]:
         """Give the most probable label of each sequence: (B,), of y's type."""
         check_is_fitted(self, "model_")
-        return self.model_.predict(X)
+        labels: NDArray[Any] = self.model_.predict(X)
+        return labels
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Give the probability of each class: (B, K), columns as ``classes_``."""
@@ -171,7 +151,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         rows = _rows(X, y, sample_weight, self.class_weight)
         examples.check_learnable(rows.texts, rows.labels)
         keys = examples.input_keys(rows.texts) if groups is None else as_groups(groups)
-        seed = self._seed()
+        seed = seed_of(self.random_state)
         self.inputs_ = TextCodec(unit=self.unit, ngrams=self.ngrams, edges=True).fit(rows.texts)
         self.labels_ = LabelCodec().fit(rows.labels)
         self.classes_ = self.labels_.classes_
@@ -182,8 +162,10 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
             both, folds = self._with_validation(rows, validation_data)
             everything = None
         learnt = examples.encode(both.texts, both.labels, self.inputs_, self.labels_, both.weights)
-        identity = {"settings": self._identity(seed), "rows": examples.fingerprint(*both)}
-        return Plan(learnt, folds, everything, self.inputs_.sizes, len(self.classes_), seed, identity)
+        identity = {"settings": settings_that_matter(self, seed), "rows": examples.fingerprint(*both)}
+        return Plan(
+            learnt, folds, everything, Reading(self.inputs_.sizes, len(self.classes_)), seed, identity
+        )
 
     def _folds(self, keys: list[Any], labels: NDArray[Any], seed: int) -> list[Fold]:
         """Hold out a part of the rows for each member; equal keys stay on one side."""
@@ -207,65 +189,24 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         fold = np.arange(len(rows.texts)), np.arange(len(rows.texts), len(both.texts))
         return both, [fold] * self.members
 
-    def _seed(self) -> int:
-        """One number for this fit: ``random_state``, or one drawn from it if it is None or a generator."""
-        given: Any = self.random_state
-        if isinstance(given, (int, np.integer)):
-            return int(given)
-        return int(check_random_state(given).randint(2**31))
-
-    def _identity(self, seed: int) -> dict[str, Any]:
-        """Settings that must be equal for a stopped run to go on; JSON values."""
-        free = {"verbose", "max_minutes", "class_weight", "device"}
-        return {k: v for k, v in asdict(self).items() if k not in free} | {"random_state": seed}
-
     def _finish(self, learning: Learning) -> None:
         """Make the model from the networks so far."""
         self.history_ = learning.history
         if not learning.networks:
             return
         rest, held = learning.plan.folds[0]
-        learnt = {
-            k: v for k, v in self._identity(learning.plan.seed).items() if k not in asdict(NetworkSettings())
-        }
         self.model_ = Model(
             task="classify",
             settings=self.network_settings(),
             inputs=self.inputs_,
-            labels=self.labels_,
+            targets=self.labels_,
             members=tuple(learning.members()),
-            training={
-                "elman": __version__,
-                "libraries": {"numpy": np.__version__, "torch": torch.__version__},
-                "settings": learnt,
-                "rows": {"training": len(rest), "validation": len(held)},
-                "class_counts": self.class_counts_.tolist(),
-                "history": self.history_,
-                "complete": learning.complete,
-            },
+            training=about(
+                learning,
+                rows={"training": len(rest), "validation": len(held)},
+                class_counts=self.class_counts_.tolist(),
+            ),
         )
-
-
-class _Keeper:
-    """Keeps a run's checkpoint on disk: every minute at the end of an epoch, and when the run is stopped."""
-
-    EVERY = 60.0
-
-    def __init__(self, learning: Learning, path: str | Path | None) -> None:
-        self.learning, self.path, self.written = learning, path, time.monotonic()
-
-    def after(self, step: FitProgress) -> None:
-        if step.epoch_ended and time.monotonic() - self.written > self.EVERY:
-            self.write()
-
-    def write(self) -> None:
-        if self.path is not None:
-            self.learning.checkpoint().write(self.path)
-            self.written = time.monotonic()
-
-    def remove(self) -> None:
-        if self.path is not None:
-            Path(self.path).unlink(missing_ok=True)
 
 
 def _rows(X: Any, y: Any, sample_weight: Any, class_weight: Any) -> Rows:

@@ -18,13 +18,15 @@ from elman.errors import DataError, UsageError
 MOST_STEPS = 100_000
 """Learning keeps every step of a sequence in memory; longer ones wait for stateful learning."""
 
+VALIDATION_BATCH = 512
+
 
 @dataclass(frozen=True)
 class Examples:
-    """B encoded sequences with their targets (B,) and weights (B,) or None."""
+    """B encoded sequences with their targets, classes (B,) or B arrays (T, K), and weights (B,) or None."""
 
-    sequences: list[NDArray[np.int32]]
-    targets: NDArray[np.int64]
+    sequences: Sequence[NDArray[Any]]
+    targets: NDArray[np.int64] | list[NDArray[np.float32]]
     weights: NDArray[np.float32] | None
 
     def batches(self, rows: NDArray[np.int64], size: int, seed: Sequence[int] | None = None) -> list[Batch]:
@@ -33,6 +35,12 @@ class Examples:
         generator = None if seed is None else np.random.default_rng(list(seed))
         groups = batch_rows(lengths, size, generator)
         return [make_batch(self.sequences, self.targets, self.weights, rows[group]) for group in groups]
+
+    def held_batches(self, rows: NDArray[np.int64]) -> list[tuple[Batch, float]]:
+        """Cut held-out rows into batches; each counts by its rows, or by its steps if each has a target."""
+        batches = self.batches(rows, VALIDATION_BATCH)
+        every_step = not isinstance(self.targets, np.ndarray)
+        return [(batch, int(batch.lengths.sum()) if every_step else len(batch)) for batch in batches]
 
 
 def encode(

@@ -4,24 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from elman.errors import ModelFileError
-from elman.models.examples import Examples
 from elman.models.model import Tensors
-from elman.models.settings import Settings
+from elman.models.settings import FitSettings, usual_batch_size, usual_epochs
+from elman.nn.chunks import Carry, Chunks
 from elman.nn.network import Network
 from elman.train.checkpoint import Checkpoint
 from elman.train.loop import learn
 from elman.train.progress import Progress
 
 Rows = NDArray[np.int64]
-VALIDATION_BATCH = 512
 NO_ROWS: Rows = np.zeros(0, np.int64)
+
+
+class Lessons(Protocol):
+    """Encoded rows to learn from, and to validate on."""
+
+    def batches(self, rows: Rows, size: int, seed: Sequence[int]) -> Sequence[Any]:
+        """Cut ``rows`` into batches, in an order that follows from ``seed``."""
+
+    def held_batches(self, rows: Rows) -> Sequence[tuple[Any, float]]:
+        """Cut held-out rows into batches, and say how much the loss of each counts; taken in this order."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a network reads and says: ids in each column or numbers a step, task, loss, some first weights."""
+
+    sizes: tuple[int, ...]
+    outputs: int
+    features: int = 0
+    task: str = "classify"
+    loss: str = "auto"
+    first: Tensors | None = None
+
+    def network(self, settings: FitSettings) -> Network:
+        """Build a network; what is not among the given first weights is drawn."""
+        network = Network(
+            settings.network_settings(),
+            self.sizes,
+            self.outputs,
+            features=self.features,
+            task=self.task,
+            loss=self.loss,
+        )
+        if self.first:
+            network.load_tensors(network.tensors() | self.first)
+        return network
 
 
 @dataclass(frozen=True)
@@ -35,21 +70,26 @@ class Plan:
     everything
         All rows that may be learnt from, if the members are to learn from all of them once a first network
         has shown for how long; None if each member learns from its own fold.
-    sizes, outputs
-        Ids in each column of the input; number of classes.
+    reading
+        What the networks read and say.
     seed
         A number from which every network's seed and batch order follow.
     identity
         What must be equal for a checkpoint to belong to this run (JSON values).
+    tbptt
+        Steps in a chunk, the state carried from one to the next; None: sequences are learnt whole.
+    updates
+        How many updates are usual, where the settings name no epochs; None: it follows from the rows.
     """
 
-    examples: Examples
+    examples: Lessons
     folds: Sequence[tuple[Rows, Rows]]
     everything: Rows | None
-    sizes: tuple[int, ...]
-    outputs: int
+    reading: Reading
     seed: int
     identity: dict[str, Any]
+    tbptt: int | None = None
+    updates: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +148,7 @@ class Learning:
         Whether every network has learnt to its end.
     """
 
-    def __init__(self, plan: Plan, settings: Settings, resume: Checkpoint | None = None) -> None:
+    def __init__(self, plan: Plan, settings: FitSettings, resume: Checkpoint | None = None) -> None:
         self.plan, self.settings = plan, settings
         self.networks: list[Tensors] = []
         self.history: list[dict[str, Any]] = []
@@ -155,16 +195,8 @@ class Learning:
     def _learn(self, number: int) -> Generator[FitProgress, None, None]:
         """Learn one network; however it ends, its best weights are in ``networks``."""
         seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0])
-        network, (rows, held) = self._network(seed), self._rows(number)
-        settings = self.settings.loop_settings(seed, len(rows), self._epochs(number))
-        resume, self._resume = self._resume, None
-        steps = learn(
-            network,
-            lambda epoch: self.plan.examples.batches(rows, settings.batch_size or len(rows), (seed, epoch)),
-            self._validator(held) if len(held) else None,
-            settings,
-            resume=resume,
-        )
+        network, (resume, self._resume) = self._network(seed), (self._resume, None)
+        steps = self._steps(number, network, seed, resume)
         last: Progress | None = None
         try:
             for last in steps:
@@ -179,6 +211,27 @@ class Learning:
                 self.history += [_record(number, record) for record in history]
                 self.networks.append(network.tensors())
 
+    def _steps(
+        self, number: int, network: Network, seed: int, resume: Checkpoint | None
+    ) -> Generator[Progress, None, None]:
+        """Start the loop of one network, its state carried from chunk to chunk if the plan says so."""
+        (rows, held), carry = self._rows(number), Carry()
+        size = self.settings.batch_size or usual_batch_size(len(rows))
+
+        def batches(epoch: int) -> Sequence[Any]:
+            found = self.plan.examples.batches(rows, size, (seed, epoch))
+            return found if self.plan.tbptt is None else Chunks(found, self.plan.tbptt, carry)
+
+        epochs = self._epochs(number) or self.settings.max_epochs or self._usual_epochs(rows, batches)
+        return learn(
+            network,
+            batches,
+            self._validator(held) if len(held) else None,
+            self.settings.loop_settings(seed, size, epochs),
+            resume=resume,
+            carried=None if self.plan.tbptt is None else carry,
+        )
+
     def _rows(self, number: int) -> tuple[Rows, Rows]:
         """Which rows a network learns from, and which are held out to validate it."""
         if self.plan.everything is None:
@@ -192,20 +245,26 @@ class Learning:
         found = [record for record in self.history if record["network"] == 0]
         return int(min(found, key=lambda record: record["validation_loss"])["epoch"])
 
+    def _usual_epochs(self, rows: Rows, batches: Callable[[int], Sequence[Any]]) -> int:
+        """For how many epochs to learn where nobody says it."""
+        if self.plan.updates is None:
+            return usual_epochs(len(rows))
+        return max(1, round(self.plan.updates / len(batches(1))))
+
     def _network(self, seed: int) -> Network:
         """Build a network with first weights drawn from ``seed``; the caller's random state is put back."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = Network(self.settings.network_settings(), self.plan.sizes, self.plan.outputs)
+            network = self.plan.reading.network(self.settings)
         return network.to("cuda" if self.settings.device == "cuda" else "cpu")
 
     def _validator(self, held: Rows) -> Callable[[Any], dict[str, float]]:
-        batches = self.plan.examples.batches(held, VALIDATION_BATCH)
+        batches = self.plan.examples.held_batches(held)
 
         def validate(network: Network) -> dict[str, float]:
-            """Mean loss over the held-out rows (each batch counts by its rows)."""
-            losses = [(float(network.loss(batch)), len(batch.rows)) for batch in batches]
-            return {"loss": sum(loss * rows for loss, rows in losses) / sum(rows for _, rows in losses)}
+            """Mean loss over what is held out."""
+            losses = [(float(network.loss(batch)), share) for batch, share in batches]
+            return {"loss": sum(loss * share for loss, share in losses) / sum(share for _, share in losses)}
 
         return validate
 

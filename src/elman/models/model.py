@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,34 +12,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman import kernels
-from elman.data.batch import batch_rows, pad
 from elman.data.codec import LabelCodec, TextCodec
+from elman.data.numbers import NumberCodec
 from elman.data.sequences import as_texts
+from elman.errors import UsageError
+from elman.models import answers
 from elman.nn.settings import NetworkSettings
 
 Tensors = dict[str, NDArray[np.float32]]
 
-BATCH_SIZE = 512
-"""Rows that are run together. It changes the speed, not the answer (beyond the last bits in NumPy)."""
-
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained classifier of sequences.
+    """A trained network with its codecs.
 
-    Made by ``SequenceClassifier.fit`` (as ``model_``) or by ``elman.load``.
+    Made by an estimator's ``fit`` (as ``model_``) or by ``elman.load``.
 
     Attributes
     ----------
     task
-        ``"classify"``.
+        ``"classify"``: one label per sequence; ``"tag"``: numbers at every step; ``"forecast"``: the next
+        values of a series.
     settings
         The network's settings.
-    inputs, labels
+    inputs, targets
         The codecs between a user's values and arrays.
     members
-        The weights of each network, by tensor name; their probabilities are averaged.
+        The weights of each network, by tensor name; their answers (probabilities, if they classify) are
+        averaged.
     training
         What it was trained on: columns, counts, split, seed, versions (JSON values only).
     scores
@@ -48,11 +48,25 @@ class Model:
 
     task: str
     settings: NetworkSettings
-    inputs: TextCodec
-    labels: LabelCodec
+    inputs: TextCodec | NumberCodec
+    targets: LabelCodec | NumberCodec
     members: tuple[Tensors, ...]
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> LabelCodec:
+        """The codec of the labels; ``UsageError`` if the answers are none."""
+        if not isinstance(self.targets, LabelCodec):
+            raise self._cannot("its answers are numbers, not labels")
+        return self.targets
+
+    @property
+    def numbers(self) -> NumberCodec:
+        """The codec of the numbers that it answers; ``UsageError`` if the answers are labels."""
+        if not isinstance(self.targets, NumberCodec):
+            raise self._cannot("its answers are labels, not numbers")
+        return self.targets
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -69,9 +83,40 @@ class Model:
         """How many numbers were learnt, all members together."""
         return sum(tensor.size for member in self.members for tensor in member.values())
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Give the most probable label of each sequence: (B,), of the type of the y it learnt from."""
-        return self.labels.decode(self.predict_proba(X).argmax(axis=1))
+    def predict(self, X: Any, horizon: int | None = None) -> Any:
+        """Answer each of B sequences.
+
+        Parameters
+        ----------
+        X
+            Texts, or sequences of numbers (T,) or (T, D) in the units of training.
+        horizon
+            To forecast only: how many steps to go beyond the end of each series; None is 1. What the network
+            says is what it reads next.
+
+        Returns
+        -------
+        To classify: the most probable labels (B,), of the type of the y it learnt from. To tag: B arrays
+        (T,), or (T, K) if a step has several numbers; one array if X is one. To forecast: (B, horizon), or
+        (B, horizon, D).
+
+        Raises
+        ------
+        UsageError, DataError
+            If a sequence cannot be read, or a horizon is given that has no meaning.
+        """
+        answer = answers.TASKS[self.task].answer
+        if horizon is None:
+            return answer(self, X)
+        if self.task != "forecast":
+            raise self._cannot("only a forecast has a horizon")
+        return answer(self, X, horizon)
+
+    def predict_steps(self, series: Any) -> Any:
+        """Give the next value after every step of each series: B arrays (T,) or (T, D); one array for one."""
+        if self.task != "forecast":
+            raise self._cannot("only a forecaster knows a next value")
+        return answers.tag(self, series)
 
     def predict_proba(
         self, X: Any, *, progress: Callable[[int, int], None] | None = None
@@ -81,24 +126,18 @@ class Model:
         Parameters
         ----------
         X
-            B texts: a list, tuple, Series, object array or Arrow column. An empty text gets the answer of
-            the first state.
+            B texts: a list, tuple, Series, object array or Arrow column; or B sequences of numbers. An empty
+            one gets the answer of the first state.
         progress
             Called with (rows done, rows in all) now and then.
         """
-        sequences = self.inputs.encode_all(as_texts(X))
-        answer = np.empty((len(sequences), len(self.classes_)), np.float32)
-        done = 0
-        for rows, ids, lengths in _batches(sequences):
-            answer[rows] = self._probabilities(ids, lengths)
-            done += len(rows)
-            if progress is not None:
-                progress(done, len(sequences))
-        return answer
+        if self.task != "classify":
+            raise self._cannot("only a classifier has probabilities")
+        return answers.probabilities(self, answers.encode(self, X), progress)
 
     def unknown_symbols(self, X: Any) -> Counter[str]:
         """Count the symbols in ``X`` that were never seen in training; all are read as one unknown symbol."""
-        return self.inputs.count_unknown(as_texts(X))
+        return self.inputs.count_unknown(as_texts(X)) if isinstance(self.inputs, TextCodec) else Counter()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file, whole or not at all (see ``elman.load``)."""
@@ -106,23 +145,11 @@ class Model:
 
         save(self, path)
 
-    def _probabilities(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Average the members' probabilities, in their order: (B, K)."""
-        total = kernels.softmax(kernels.forward(self.settings, self.members[0], ids, lengths))
-        for tensors in self.members[1:]:
-            total = total + kernels.softmax(kernels.forward(self.settings, tensors, ids, lengths))
-        return np.asarray(total / np.float32(len(self.members)), np.float32)
+    def _cannot(self, reason: str) -> UsageError:
+        return UsageError(f"this model learnt to {self.task}: {reason}", code="E133", help="use predict(X)")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes as the bytes of the model file."""
         from elman.models.saving import from_bytes, to_bytes
 
         return from_bytes, (to_bytes(self), "a pickled model")
-
-
-def _batches(
-    sequences: list[NDArray[np.int32]],
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-    for rows in batch_rows(lengths, BATCH_SIZE):
-        yield rows, *pad([sequences[row] for row in rows])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from elman.nn.settings import NetworkSettings
+from elman.nn.settings import LossSettings, NetworkSettings
 from elman.settings import setting
 from elman.train.settings import LoopSettings
 
@@ -25,11 +25,16 @@ def usual_epochs(rows: int) -> int:
 _Part = TypeVar("_Part", NetworkSettings, LoopSettings)
 
 
-@dataclass(kw_only=True, repr=False, eq=False)
-class Settings(NetworkSettings, LoopSettings):
-    """What can be set, each with its sentence; constructor, command line and docs read it from here."""
+def with_default(kind: type, name: str, default: Any) -> Any:
+    """Take a setting of ``kind`` as it is, but for its default."""
+    known = {item.name: item for item in dataclasses.fields(kind)}
+    return field(default=default, metadata=known[name].metadata)
 
-    unit: str = setting("character", "What one step of a text is.", choices=("character", "byte", "word"))
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class FitSettings(NetworkSettings, LoopSettings):
+    """What every estimator lets one set; constructor, command line and docs read it from here."""
+
     members: int = setting(
         3, "Networks learnt from different first weights; their answers are averaged.", least=1
     )
@@ -38,9 +43,6 @@ class Settings(NetworkSettings, LoopSettings):
     )
     refit: bool = setting(
         True, "Once validation has shown for how long to learn, learn from all rows for so long."
-    )
-    class_weight: str | dict[object, float] | None = setting(
-        None, 'Weight of each class: "balanced" makes all classes count alike, none counts rows alike.'
     )
     device: str = setting(
         "auto",
@@ -53,16 +55,52 @@ class Settings(NetworkSettings, LoopSettings):
         """Pick out what the network is made of (this part is saved with the model)."""
         return _part(NetworkSettings, self)
 
-    def loop_settings(self, random_state: int, rows: int, epochs: int | None) -> LoopSettings:
-        """Pick out how one network learns from so many rows: its seed, and for how long if that is known."""
+    def loop_settings(self, random_state: int, batch_size: int, epochs: int) -> LoopSettings:
+        """Pick out how one network learns: its seed, in batches of what size, and for how long at most."""
         values = _part(LoopSettings, self)
         return dataclasses.replace(
-            values,
-            random_state=random_state,
-            batch_size=values.batch_size or usual_batch_size(rows),
-            max_epochs=epochs or values.max_epochs or usual_epochs(rows),
+            values, random_state=random_state, batch_size=batch_size, max_epochs=epochs
         )
 
 
-def _part(kind: type[_Part], values: Settings) -> _Part:
+@dataclass(kw_only=True, repr=False, eq=False)
+class Settings(FitSettings):
+    """What can be set to classify texts."""
+
+    unit: str = setting("character", "What one step of a text is.", choices=("character", "byte", "word"))
+    class_weight: str | dict[object, float] | None = setting(
+        None, 'Weight of each class: "balanced" makes all classes count alike, none counts rows alike.'
+    )
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class NumberSettings(FitSettings, LossSettings):
+    """What can be set to tag or forecast numbers."""
+
+    recurrence: str = with_default(NetworkSettings, "recurrence", "lstm")
+    hidden_size: int = with_default(NetworkSettings, "hidden_size", 32)
+    dropout: float = with_default(NetworkSettings, "dropout", 0.0)
+    learning_rate: float = with_default(LoopSettings, "learning_rate", 0.01)
+    patience: int | None = with_default(LoopSettings, "patience", None)
+    members: int = with_default(FitSettings, "members", 1)
+    scaling: str = setting(
+        "standard",
+        "Bring each feature to mean 0 and deviation 1, or leave it.",
+        choices=("standard", "none"),
+    )
+    stateful: bool = setting(
+        False,
+        "Learn each sequence from its start to its end in chunks, the state carried from one to the next.",
+    )
+    tbptt: int | None = setting(
+        None,
+        "Steps through which gradients flow: those of a chunk if stateful, else of a window; none chooses.",
+        least=1,
+    )
+    input_noise: float = setting(
+        0.0, "Standard deviation of the noise added to the scaled inputs while learning.", least=0
+    )
+
+
+def _part(kind: type[_Part], values: FitSettings) -> _Part:
     return kind(**{item.name: getattr(values, item.name) for item in dataclasses.fields(kind)})

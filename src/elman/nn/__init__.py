@@ -5,14 +5,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from elman.nn.settings import NetworkSettings
+from elman.nn.settings import LossSettings, NetworkSettings
 
 if TYPE_CHECKING:
+    from elman.nn.chunks import Carry, Chunk, Chunks
     from elman.nn.heads import HEADS
     from elman.nn.layers import GRU, LSTM, RNN, Recurrent
     from elman.nn.network import Network
 
-__all__ = ["GRU", "HEADS", "LSTM", "RNN", "Network", "NetworkSettings", "Recurrent"]
+__all__ = [
+    "GRU",
+    "HEADS",
+    "LSTM",
+    "RNN",
+    "Carry",
+    "Chunk",
+    "Chunks",
+    "LossSettings",
+    "Network",
+    "NetworkSettings",
+    "Recurrent",
+]
 
 _HOME = {
     "RNN": "layers",
@@ -20,6 +33,9 @@ _HOME = {
     "GRU": "layers",
     "Recurrent": "layers",
     "HEADS": "heads",
+    "Carry": "chunks",
+    "Chunk": "chunks",
+    "Chunks": "chunks",
     "Network": "network",
 }
 

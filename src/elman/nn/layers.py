@@ -13,9 +13,10 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from elman import cells
-from elman.cells import Cell, Params, State, draw
+from elman.cells import Cell, Params, State, check_step, draw
 from elman.errors import UsageError
-from elman.nn.scan import scan, valid_steps
+from elman.nn.check import check_answering
+from elman.nn.scan import first_state, scan, valid_steps
 
 
 class Recurrent(nn.Module):
@@ -29,6 +30,8 @@ class Recurrent(nn.Module):
         Features that come in, D.
     num_layers, batch_first, dropout, bidirectional, device, dtype
         As in ``torch.nn``.
+    output_size
+        Numbers in the answer of a cell that answers itself, K; None: H.
 
     Raises
     ------
@@ -46,10 +49,13 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        output_size: int | None = None,
     ) -> None:
         super().__init__()
         _check_numbers(input_size, num_layers, dropout)
+        check_answering(cell, num_layers, bidirectional)
         self.cell, self.input_size, self.hidden_size = cell, input_size, cell.hidden_size
+        self.output_size = output_size or cell.hidden_size
         self.num_layers, self.batch_first = num_layers, batch_first
         self.dropout, self.bidirectional = float(dropout), bidirectional
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
@@ -89,7 +95,8 @@ class Recurrent(nn.Module):
 
         Returns
         -------
-        The outputs (T, B, directions · H), laid out as the input; and the final state, shaped as ``hx``.
+        The outputs (T, B, directions · H), or (T, B, K), laid out as the input; and the final state,
+        shaped as ``hx``.
         """
         _refuse_packed(input)
         if input.dim() == 2:
@@ -99,13 +106,21 @@ class Recurrent(nn.Module):
         rows = None
         if lengths is not None:  # whatever the padding holds, NaN included, must not reach a gradient
             rows = as_lengths(lengths, inputs)
-            inputs = inputs.masked_fill(~valid_steps(rows, len(inputs)), 0)
+            if bool((rows == len(inputs)).all()):
+                rows = None
+            else:
+                inputs = inputs.masked_fill(~valid_steps(rows, len(inputs)), 0)
         state = None if hx is None else self._check_state(hx, inputs.shape[1])
         outputs, final = self._run(inputs, state, rows)
         return (outputs.transpose(0, 1) if self.batch_first else outputs), final
 
     def flatten_parameters(self) -> None:
         """Do nothing; here because code written for ``torch.nn`` calls it."""
+
+    def check_step(self) -> None:
+        """Take one step of the first layer on torch tensors; ``UsageError`` if the cell cannot."""
+        x = torch.zeros(1, 2, self.input_size)
+        check_step(self.cell, x[0], first_state(self.cell, x), self._params(0, ""), self.output_size)
 
     def extra_repr(self) -> str:
         """Say what differs from the defaults, as ``torch.nn`` does."""
@@ -117,7 +132,7 @@ class Recurrent(nn.Module):
 
     def _wanted(self, layer: int) -> dict[str, tuple[tuple[int, ...], cells.Init]]:
         width = len(self.suffixes) * self.hidden_size if layer else self.input_size
-        return self.cell.parameters(width, self.hidden_size, self.hidden_size)
+        return self.cell.parameters(width, self.hidden_size, self.output_size)
 
     def _params(self, layer: int, suffix: str) -> Params:
         return {name: self.get_parameter(f"{name}_l{layer}{suffix}") for name in self._wanted(layer)}

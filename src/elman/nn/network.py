@@ -1,40 +1,31 @@
-"""A whole network to learn with: embed, layers, head. ``kernels.forward`` is its twin without torch."""
+"""A whole network to learn with: embed, layers, head. ``kernels.run`` is its twin without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from elman.cells import main_state
+from elman.cells import Cell, State, check_cell, main_state
 from elman.errors import ModelFileError, UsageError
 from elman.kernels.forward import cell_of, tensor_shapes
-from elman.nn.heads import HEADS, pool
+from elman.nn.check import check_class_weights, check_inputs, check_used, choose_loss
+from elman.nn.chunks import Batch, Chunk
+from elman.nn.heads import ClassifyHead, make_head, pool
 from elman.nn.layers import Recurrent, as_lengths
+from elman.nn.losses import LOSSES_OF_NUMBERS, nll
+from elman.nn.scan import valid_steps
 from elman.nn.settings import NetworkSettings
-from elman.nn.start import draw_first_weights
+from elman.nn.start import BUILT_IN, draw_first_weights
 from elman.settings import check_settings
 
 
-class Batch(Protocol):
-    """What a network learns from: NumPy arrays or tensors."""
-
-    @property
-    def inputs(self) -> Any: ...  # noqa: D102
-    @property
-    def targets(self) -> Any: ...  # noqa: D102
-    @property
-    def lengths(self) -> Any: ...  # noqa: D102
-    @property
-    def weights(self) -> Any: ...  # noqa: D102
-
-
 class Network(nn.Module):
-    """Symbols in, logits out.
+    """Symbols or numbers in, logits or numbers out.
 
     Parameters
     ----------
@@ -43,12 +34,22 @@ class Network(nn.Module):
     sizes
         How many ids each column of the input has; the embeddings of the columns are summed. Id 0 is the
         unknown symbol in column 0; in a further column it is no group at all, and its embedding stays nought.
+        Empty for a network that reads numbers.
     outputs
-        Number of logits, K.
+        Numbers in an answer, K: logits, or what a tagger says at every step.
+    features
+        Numbers in a step of the input, D, which the layers read as they are; 0 for a network that reads ids.
     task
-        Which head.
+        "classify": one answer for a sequence; "tag": one at every step.
     class_weights
         (K,) a weight for each label in the loss; None: all count alike.
+    loss
+        "auto", "nll" (to classify), "mse" or "half_squares" (to tag).
+
+    Raises
+    ------
+    UsageError
+        If the settings, the task and the loss do not go together, or a cell of one's own cannot be used.
     """
 
     def __init__(
@@ -57,51 +58,66 @@ class Network(nn.Module):
         sizes: tuple[int, ...],
         outputs: int,
         *,
+        features: int = 0,
         task: str = "classify",
         class_weights: np.ndarray | Tensor | None = None,
+        loss: str = "auto",
     ) -> None:
         super().__init__()
         check_settings(settings)
+        check_inputs(sizes, features)
+        cell, self.objective = cell_of(settings), choose_loss(task, loss)
+        check_used(settings, cell, features, task, self.objective)
+        check_class_weights(class_weights is not None, self.objective)
         self.settings, self.sizes, self.outputs = settings, tuple(sizes), outputs
-        cell, ways = cell_of(settings), 1 if settings.causal else 2
-        if cell.answers:
-            raise UsageError(
-                f"the cell {cell.name} answers itself, which a network cannot use yet", code="E167"
-            )
+        self.features, self.task = features, task
+        width = features or settings.embedding_size
         self.embedding = nn.ModuleList(make_tables(settings, self.sizes))
-        between = settings.dropout if settings.num_layers > 1 else 0.0
-        self.layers = Recurrent(
-            cell, settings.embedding_size, settings.num_layers, dropout=between, bidirectional=ways == 2
-        )
-        direct_size = settings.embedding_size if settings.shortcut else 0
-        self.head = HEADS[task](
-            ways * settings.hidden_size, outputs, settings.pooling, settings.dropout, direct_size
-        )
+        self.layers = make_layers(settings, cell, width, outputs)
+        self.head = make_head(settings, cell, task, outputs, width)
         draw_first_weights(self.layers, self.head, settings.first_weights)
         self.class_weights: Tensor | None
         wanted = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", wanted, persistent=False)
 
     def forward(self, inputs: Any, lengths: Any) -> Tensor:
-        """Ids (B, T) or (B, T, G), lengths (B,) -> logits (B, K); NumPy arrays or tensors."""
-        ids = self._columns(inputs)
-        rows = as_lengths(lengths, ids)
-        embedded = self._embed(ids)
-        outputs, state = self.layers(embedded, lengths=rows)
-        final = torch.cat(tuple(main_state(state)[-len(self.layers.suffixes) :]), dim=-1)
-        shortcut = self.settings.shortcut
-        roots = rows.clamp(min=1).sqrt()[:, None]
-        direct = shortcut * pool(embedded, rows, "sum") / roots if shortcut else None
-        logits: Tensor = self.head(outputs, final, rows, direct)
-        return logits
+        """Give the answers alone, from the first state on; see ``run``."""
+        return self.run(inputs, lengths)[0]
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Give the mean cross entropy of a batch: a scalar."""
-        logits = self(batch.inputs, batch.lengths)
-        targets = torch.as_tensor(batch.targets).to(logits.device)
-        weights = None if batch.weights is None else torch.as_tensor(batch.weights).to(logits)
-        smoothing = self.settings.label_smoothing
-        return self.head.loss(logits, targets, weights, self.class_weights, smoothing)
+    def run(self, inputs: Any, lengths: Any, state: State | None = None) -> tuple[Tensor, State]:
+        """Run from ``state`` on; NumPy arrays or tensors.
+
+        Parameters
+        ----------
+        inputs
+            Ids (B, T) or (B, T, G), or numbers (B, T, D).
+        lengths
+            (B,) steps of each row.
+        state
+            Arrays (layers · directions, B, H), one for each of the cell's states; None: the cell's own.
+
+        Returns
+        -------
+        The answers: logits (B, K) to classify, (B, T, K) to tag, nought beyond a row's length; and the
+        final state, shaped as ``state``.
+        """
+        read, rows = self._read(inputs, lengths)
+        outputs, after = self.layers(read, self._to(read, state), lengths=rows)
+        final = torch.cat(tuple(main_state(after)[-len(self.layers.suffixes) :]), dim=-1)
+        return self.head(outputs, final, rows, self._direct(read, rows)), after
+
+    def loss(self, batch: Batch | Chunk) -> Tensor:
+        """Give the loss of a batch: a scalar. A chunk's state is taken from its carry, and left there."""
+        chunk = batch if isinstance(batch, Chunk) else None
+        answers, after = self.run(batch.inputs, batch.lengths, chunk.state() if chunk else None)
+        if chunk:
+            chunk.carry.keep(after)
+        targets = torch.as_tensor(batch.targets).to(answers.device)
+        weights = None if batch.weights is None else torch.as_tensor(batch.weights).to(answers)
+        if self.objective == "nll":
+            return nll(answers, targets, weights, self.class_weights, self.settings.label_smoothing)
+        lengths = torch.as_tensor(batch.lengths).to(answers.device)
+        return LOSSES_OF_NUMBERS[self.objective](answers, targets, lengths, weights)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Copy every weight out as float32, under the names of the model file."""
@@ -127,16 +143,38 @@ class Network(nn.Module):
         self.load_state_dict({name: torch.tensor(np.asarray(array)) for name, array in tensors.items()})
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        return tensor_shapes(self.settings, self.sizes, self.outputs)
+        return tensor_shapes(self.settings, self.sizes, self.outputs, features=self.features, task=self.task)
+
+    def _read(self, inputs: Any, lengths: Any) -> tuple[Tensor, Tensor]:
+        """What the layers read (T, B, D), and the lengths (B,), both on the network's device."""
+        columns = self._columns(inputs)
+        return self._embed(columns) if self.sizes else columns, as_lengths(lengths, columns)
 
     def _columns(self, inputs: Any) -> Tensor:
-        """(B, T) or (B, T, G) -> (T, B, G) int64 on the network's device."""
-        ids = torch.as_tensor(inputs).to(self.head.weight.device, torch.int64)
-        ids = ids[..., None] if ids.dim() == 2 else ids
-        if ids.dim() != 3 or ids.shape[-1] != len(self.sizes):
-            message = f"the input has shape {tuple(ids.shape)}, the network reads (B, T, {len(self.sizes)})"
+        """Ids as int64 (T, B, G), numbers (T, B, D) of the weights' type, on the network's device."""
+        weight = next(self.parameters())
+        dtype, width = (torch.int64, len(self.sizes)) if self.sizes else (weight.dtype, self.features)
+        columns = torch.as_tensor(inputs).to(weight.device, dtype)
+        columns = columns[..., None] if columns.dim() == 2 and self.sizes else columns
+        if columns.dim() != 3 or columns.shape[-1] != width:
+            message = f"the input has shape {tuple(columns.shape)}, the network reads (B, T, {width})"
             raise UsageError(message, code="E164")
-        return ids.transpose(0, 1)
+        return columns.transpose(0, 1)
+
+    def _to(self, read: Tensor, state: State | None) -> State | None:
+        """The first state as tensors, of the type and on the device of what the layers read."""
+        if isinstance(state, (tuple, list)):
+            return tuple(torch.as_tensor(part).to(read) for part in state)
+        return None if state is None else torch.as_tensor(state).to(read)
+
+    def _direct(self, read: Tensor, rows: Tensor) -> Tensor | None:
+        """What a classifying head reads beside the states: a row's inputs, summed, over √length."""
+        shortcut = self.settings.shortcut
+        if not shortcut or not isinstance(self.head, ClassifyHead):
+            return None
+        if self.features:  # whatever stands beyond a row's length, NaN included
+            read = read.masked_fill(~valid_steps(rows, len(read)), 0)
+        return shortcut * pool(read, rows, "sum") / rows.clamp(min=1).sqrt()[:, None]
 
     def _embed(self, ids: Tensor) -> Tensor:
         """(T, B, G) -> (T, B, E): the sum of the columns' embeddings."""
@@ -146,6 +184,25 @@ class Network(nn.Module):
             column = hide(ids[..., g], rates[min(g, 1)]) if self.training else ids[..., g]
             total = table(column) if total is None else total + table(column)
         return functional.dropout(total, self.settings.input_dropout, self.training)  # type: ignore[arg-type]
+
+
+def make_layers(settings: NetworkSettings, cell: Cell, width: int, outputs: int) -> Recurrent:
+    """Make the layers that read ``width`` numbers a step; a cell that is not built in is tried first."""
+    own = not isinstance(cell, BUILT_IN)
+    if own:
+        check_cell(cell, width, outputs)
+    between = settings.dropout if settings.num_layers > 1 else 0.0
+    layers = Recurrent(
+        cell,
+        width,
+        settings.num_layers,
+        dropout=between,
+        bidirectional=not settings.causal,
+        output_size=outputs if cell.answers else None,
+    )
+    if own:
+        layers.check_step()
+    return layers
 
 
 def make_tables(settings: NetworkSettings, sizes: tuple[int, ...]) -> list[nn.Embedding]:

@@ -43,7 +43,7 @@ def scan(
 
     Returns
     -------
-    The outputs (T, B, H) and the final state.
+    The outputs (T, B, H), or (T, B, K) of a cell that answers itself; and the final state.
     """
     state = first_state(cell, inputs) if state is None else state
     if reverse:
@@ -66,9 +66,17 @@ def run_steps(
             after = _where(alive, after, state)
         state = after
         outputs.append(output)
-    return torch.stack(outputs) if outputs else inputs.new_zeros(
-        (0, inputs.shape[1], cell.hidden_size)
-    ), state
+    if outputs:
+        return torch.stack(outputs), state
+    return inputs.new_zeros((0, inputs.shape[1], _width(cell, inputs, params))), state
+
+
+def _width(cell: Cell, inputs: Tensor, params: Params) -> int:
+    """How many numbers an output has: H, or as many as a cell that answers itself gives to noughts."""
+    if not cell.answers:
+        return cell.hidden_size
+    nought = inputs.new_zeros((1, 1, inputs.shape[-1]))
+    return int(cell.step(nought[0], first_state(cell, nought), params)[0].shape[-1])
 
 
 def first_state(cell: Cell, inputs: Tensor) -> State:

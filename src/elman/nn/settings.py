@@ -41,6 +41,17 @@ class NetworkSettings:
     ngram_scale: float = setting(0.1, "Standard deviation of the n-grams' first embeddings.", least=0)
     first_weights: str = setting(
         "orthogonal",
-        "First weights: uniform as torch has them, or orthogonal over the states.",
+        "First weights: uniform as torch has them, or orthogonal over the states; own cells name theirs.",
         choices=("uniform", "orthogonal"),
+    )
+
+
+@dataclass(kw_only=True)
+class LossSettings:
+    """What learning makes small. It is no part of the network, and not saved with it."""
+
+    loss: str = setting(
+        "auto",
+        "nll: cross entropy; mse: mean squared error; half_squares: half the sum of squares over a sequence.",
+        choices=("auto", "nll", "mse", "half_squares"),
     )

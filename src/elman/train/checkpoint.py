@@ -77,7 +77,7 @@ class Checkpoint:
     place
         How far the run is.
     tensors
-        ``weights/…``, ``best/…``, ``average/…`` and ``optimizer/…``, as NumPy arrays.
+        ``weights/…``, ``best/…``, ``average/…``, ``optimizer/…`` and ``carried/…``, as NumPy arrays.
     extra, extra_tensors
         The caller's own: anything that JSON can say, and arrays.
     source

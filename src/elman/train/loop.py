@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
 
 from elman.errors import DivergedError, UsageError
+from elman.sealed import Arrays
 from elman.settings import check_settings
 from elman.train.alone import alone, generators_of
 from elman.train.checkpoint import Checkpoint, Place
@@ -23,8 +24,18 @@ from elman.train.weights import all_finite, wearing
 Epochs = Callable[[int], Sequence[Any]]
 Validate = Callable[[Any], Mapping[str, float]]
 
+CARRIED = "carried"
+"""The part of a checkpoint that holds what the batches carry."""
+
 USUAL_EPOCHS = 10
 """Passes over the rows where neither the settings nor the caller choose."""
+
+
+class Carried(Protocol):
+    """What batches carry from update to update: it can be copied out as arrays, and put back."""
+
+    def tensors(self) -> Arrays: ...  # noqa: D102
+    def restore(self, arrays: Arrays) -> None: ...  # noqa: D102
 
 
 def learn(
@@ -34,6 +45,7 @@ def learn(
     settings: LoopSettings,
     *,
     resume: Checkpoint | None = None,
+    carried: Carried | None = None,
 ) -> Generator[Progress, None, None]:
     """Improve ``module`` in place, and tell how it goes after every update.
 
@@ -55,6 +67,9 @@ def learn(
         How to learn. ``batch_size`` is for the caller: the loop takes batches as they come.
     resume
         What ``Progress.state`` gave in an earlier run.
+    carried
+        What the batches carry from update to update beside the weights, such as the state of a recurrence;
+        ``Progress.state`` keeps it, and ``resume`` puts it back.
 
     Raises
     ------
@@ -67,7 +82,7 @@ def learn(
         weights; without validation those of the last whole epoch, or else the first ones.
     """
     check_settings(settings)
-    loop = _Loop(module, epochs, validate, settings)
+    loop = _Loop(module, epochs, validate, settings, carried)
     if resume is not None:
         loop.restore(resume)
     return loop.run()
@@ -77,9 +92,15 @@ class _Loop:
     """One run: its weights, its place, and the way from update to update."""
 
     def __init__(
-        self, module: nn.Module, epochs: Epochs, validate: Validate | None, settings: LoopSettings
+        self,
+        module: nn.Module,
+        epochs: Epochs,
+        validate: Validate | None,
+        settings: LoopSettings,
+        carried: Carried | None,
     ) -> None:
         self.module, self.epochs, self.validate, self.settings = module, epochs, validate, settings
+        self.carried = carried
         self.max_epochs = settings.max_epochs or USUAL_EPOCHS
         self.learner = Learner(module, settings)
         self.generators = generators_of(module)
@@ -91,13 +112,18 @@ class _Loop:
         """Go to where ``checkpoint`` was taken."""
         checkpoint.check_settings(as_dict(self.settings))
         self.learner.restore(checkpoint)
+        if self.carried is not None:
+            self.carried.restore(checkpoint.part(CARRIED))
         self.place = dataclasses.replace(checkpoint.place)
 
     def state(self, update: int) -> Checkpoint:
         """Take everything needed to go on after ``update``, which must be the last one done."""
         if self.ended or update != self.place.update:
             raise UsageError("the state of a run can be asked for only until it goes on", code="E180")
-        return Checkpoint(as_dict(self.settings), dataclasses.replace(self.place), self.learner.tensors())
+        tensors = self.learner.tensors()
+        if self.carried is not None:
+            tensors |= {f"{CARRIED}/{name}": value for name, value in self.carried.tensors().items()}
+        return Checkpoint(as_dict(self.settings), dataclasses.replace(self.place), tensors)
 
     def run(self) -> Generator[Progress, None, None]:
         """Learn; at the end, however it comes, leave the best weights in the module."""
@@ -152,7 +178,7 @@ class _Loop:
         ends = self.out_of_time or place.position == len(batches)
         validation, improved = self._end_epoch(rate) if ends else (None, False)
         place.seconds = self.clock.seconds()
-        return self._progress(rate, norm, validation, improved)
+        return self._progress(rate, loss, norm, validation, improved)
 
     def _end_epoch(self, rate: float) -> tuple[dict[str, float] | None, bool]:
         """Validate, keep the weights if they are the best, and write the epoch's record."""
@@ -192,7 +218,12 @@ class _Loop:
         place.history = (*place.history, record)
 
     def _progress(
-        self, rate: float, norm: float, validation: dict[str, float] | None, improved: bool
+        self,
+        rate: float,
+        loss: float,
+        norm: float,
+        validation: dict[str, float] | None,
+        improved: bool,
     ) -> Progress:
         place, speed = self.place, self.clock.rate(self.place.update)
         return Progress(
@@ -201,6 +232,8 @@ class _Loop:
             update=place.update,
             updates=place.updates,
             loss=place.loss_sum / place.position,
+            loss_sum=place.loss_sum,
+            update_loss=loss,
             validation=validation,
             best=place.best,
             best_epoch=place.best_epoch,

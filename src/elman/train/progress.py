@@ -20,8 +20,10 @@ class Progress:
     ----------
     epoch, epochs, update, updates
         How far, and how far it is planned to go; learning may stop earlier.
-    loss
-        Mean loss of this epoch's updates so far.
+    loss, loss_sum
+        Mean and sum of the losses of this epoch's updates so far.
+    update_loss
+        Loss of this very update, taken before it.
     validation
         What ``validate`` said, on the last update of an epoch; otherwise None.
     best, best_epoch
@@ -43,6 +45,8 @@ class Progress:
     update: int
     updates: int
     loss: float
+    loss_sum: float
+    update_loss: float
     validation: dict[str, float] | None
     best: float | None
     best_epoch: int | None

@@ -17,7 +17,10 @@ class LoopSettings:
         "adamw", "Rule that turns gradients into updates.", choices=("adam", "adamw", "sgd")
     )
     momentum: float = setting(
-        0.9, "How much of its last update sgd repeats; 0 is plain sgd.", least=0, most=0.9999
+        0.9,
+        "How much of its last update sgd repeats; 0 is plain sgd, w -= rate * gradient.",
+        least=0,
+        most=0.9999,
     )
     beta2: float = setting(
         0.99, "How slowly adam and adamw forget the size of past gradients.", least=0, most=0.99999

@@ -1,0 +1,153 @@
+"""What a model answers: one function for each task. NumPy and kernels only, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman import kernels
+from elman.cells import GRU, LSTM, RNN, State, cell_class
+from elman.data.batch import batch_rows, pad
+from elman.data.codec import TextCodec
+from elman.data.sequences import as_texts
+from elman.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from elman.models.model import Model
+
+Encoded = Sequence[NDArray[Any]]
+Floats = NDArray[np.float32]
+Values = NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+BATCH_SIZE = 512
+"""Rows that are run together. It changes the speed, not the answer (beyond the last bits in NumPy)."""
+
+BUILT_IN = (RNN, LSTM, GRU)
+
+
+def encode(model: Model, X: Any) -> Encoded:
+    """Check and encode what came from Python: ids or channels of B sequences."""
+    return model.inputs.encode_all(as_texts(X) if isinstance(model.inputs, TextCodec) else X)
+
+
+def classify(model: Model, X: Any) -> NDArray[Any]:
+    """Give the most probable label of each sequence: (B,)."""
+    return model.labels.decode(probabilities(model, encode(model, X)).argmax(axis=1))
+
+
+def probabilities(model: Model, sequences: Encoded, progress: Progress | None = None) -> Floats:
+    """Give the probability of each class for each encoded sequence: (B, K)."""
+    answer = np.empty((len(sequences), len(model.labels.classes_)), np.float32)
+    done = 0
+    for rows, inputs, lengths in _batches(model, sequences):
+        logits, _ = _run(model, inputs, lengths)
+        answer[rows] = _mean([kernels.softmax(part) for part in logits])
+        done += len(rows)
+        if progress is not None:
+            progress(done, len(sequences))
+    return answer
+
+
+def tag(model: Model, X: Any) -> Any:
+    """Give the numbers of every step, in the user's units: B arrays (T,) or (T, K); one array if X is one."""
+    answers = [_narrow(model.numbers.decode(part)) for part in channels(model, encode(model, X))]
+    regular = isinstance(X, np.ndarray) and X.dtype.kind != "O"
+    return np.array(answers) if regular else answers
+
+
+def channels(model: Model, sequences: Encoded) -> list[Floats]:
+    """Give what the network says at every step of encoded sequences: B arrays (T, K)."""
+    found: dict[int, Floats] = {}
+    for rows, inputs, lengths in _batches(model, sequences):
+        answer = _mean(_run(model, inputs, lengths)[0])
+        found |= {row: answer[n, : lengths[n]] for n, row in enumerate(rows.tolist())}
+    return [found[row] for row in range(len(sequences))]
+
+
+def forecast(model: Model, X: Any, horizon: int = 1) -> Values:
+    """Give the next values of each series, each fed with the one before: (B, horizon) or (B, horizon, D)."""
+    if isinstance(horizon, bool) or not hasattr(horizon, "__index__") or horizon < 1:
+        message = f"horizon must be a whole number of at least 1, not {horizon!r}"
+        raise UsageError(message, code="E110", help="horizon: how many steps to go beyond the end")
+    series = encode(model, X)
+    _check_not_empty(series)
+    answer = np.empty((len(series), horizon, model.numbers.features))
+    for rows, inputs, lengths in _batches(model, series):
+        answer[rows] = model.numbers.decode(_free_run(model, inputs, lengths, horizon))
+    return _narrow(answer)
+
+
+def _free_run(model: Model, inputs: NDArray[Any], lengths: NDArray[np.int64], horizon: int) -> Floats:
+    """From the state after the series on, what the network says is what it reads next: (B, horizon, D)."""
+    parts, states = _run(model, inputs, lengths)
+    ones = np.ones_like(lengths)
+    said = [_mean(parts)[np.arange(len(lengths)), lengths - 1]]
+    while len(said) < horizon:
+        parts, states = _run(model, said[-1][:, None], ones, states)
+        said.append(_mean(parts)[:, 0])
+    return np.stack(said, axis=1)
+
+
+def _run(
+    model: Model, inputs: NDArray[Any], lengths: NDArray[np.int64], states: list[State] | None = None
+) -> tuple[list[Floats], list[State]]:
+    """Run every member from its own state on: what each says, and its state after."""
+    task = TASKS[model.task].network
+    firsts = [None] * len(model.members) if states is None else states
+    pairs = [
+        kernels.run(model.settings, tensors, inputs, lengths, first, task=task)
+        for tensors, first in zip(model.members, firsts, strict=True)
+    ]
+    return [said for said, _ in pairs], [state for _, state in pairs]
+
+
+def _mean(parts: list[Floats]) -> Floats:
+    """Average what the members say, in their order."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return np.asarray(total / np.float32(len(parts)), np.float32)
+
+
+def _batches(
+    model: Model, sequences: Encoded
+) -> Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]]:
+    """Rows of like length together; with a cell of one's own each alone, for the same bits in any company."""
+    own = not issubclass(cell_class(model.settings.recurrence), BUILT_IN)
+    lengths = np.array([len(sequence) for sequence in sequences], np.int64)
+    for rows in batch_rows(lengths, 1 if own else BATCH_SIZE):
+        yield rows, *pad([sequences[row] for row in rows])
+
+
+def _narrow(values: Values) -> Values:
+    """One number a step needs no axis of its own."""
+    return values[..., 0] if values.shape[-1] == 1 else values
+
+
+def _check_not_empty(series: Encoded) -> None:
+    empty = [row for row, values in enumerate(series) if not len(values)]
+    if empty:
+        help_ = "give it at least one step"
+        raise DataError(
+            "an empty series has no end to go on from", code="E282", where=f"X[{empty[0]}]", help=help_
+        )
+
+
+class Task(NamedTuple):
+    """What a task needs and gives: kinds of codecs, the network's own task, and what answers."""
+
+    inputs: tuple[str, ...]
+    targets: str
+    network: str
+    answer: Callable[..., Any]
+
+
+TASKS: dict[str, Task] = {
+    "classify": Task(("text", "number"), "label", "classify", classify),
+    "tag": Task(("number",), "number", "tag", tag),
+    "forecast": Task(("number",), "number", "tag", forecast),
+}

@@ -1,0 +1,82 @@
+"""The codecs of a model, and how they stand in its file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from elman.data.codec import CODECS, LabelCodec, TextCodec
+from elman.data.numbers import NumberCodec
+from elman.models.answers import TASKS
+from elman.models.model import Model
+from elman.sealed import Arrays
+
+Codec = TextCodec | LabelCodec | NumberCodec
+
+FIRST_KINDS = {"inputs": "text", "labels": "label"}
+"""Codecs whose kind is not written: there were no others at first."""
+
+
+def of(model: Model) -> dict[str, Codec]:
+    """The codecs by their parts in the file."""
+    return {"inputs": model.inputs, _targets_of(model.task): model.targets}
+
+
+def _targets_of(task: str) -> str:
+    return "labels" if TASKS[task].targets == "label" else "targets"
+
+
+def describe(part: str, codec: Codec) -> dict[str, Any]:
+    """A codec's settings with its kind, which goes without saying where format 1 began."""
+    return ({} if codec.kind == FIRST_KINDS.get(part) else {"kind": codec.kind}) | codec.settings()
+
+
+def restore(
+    task: str, settings: dict[str, Any], tensors: Arrays
+) -> tuple[TextCodec | NumberCodec, LabelCodec | NumberCodec]:
+    """Build the codecs of inputs and targets again; ``ValueError`` if they are not those of the task."""
+    if task not in TASKS:
+        raise ValueError(f"there is no task {task!r}")
+    part = _targets_of(task)
+    if settings.keys() != {"inputs", part}:
+        raise ValueError("its codecs are not those of its task")
+    inputs, targets = (_restored(name, settings[name], tensors) for name in ("inputs", part))
+    if inputs.kind not in TASKS[task].inputs or isinstance(inputs, LabelCodec):
+        raise ValueError(f"it cannot {task} what a {inputs.kind} codec reads")
+    if targets.kind != TASKS[task].targets or isinstance(targets, TextCodec):
+        raise ValueError(f"it cannot {task} with answers of a {targets.kind} codec")
+    if task == "forecast":
+        _check_same(inputs, targets)
+    return inputs, targets
+
+
+def _check_same(inputs: Codec, targets: Codec) -> None:
+    """What a forecaster says is what it reads next."""
+    mine, others = inputs.arrays(), targets.arrays()
+    same = all(np.array_equal(mine[name], others[name]) for name in mine)
+    if not same or inputs.settings() != targets.settings() or inputs.settings()["masks"]:
+        raise ValueError("what it forecasts is not what it reads")
+
+
+def _restored(part: str, settings: dict[str, Any], tensors: Arrays) -> Codec:
+    settings = dict(settings)
+    kind = settings.pop("kind", FIRST_KINDS.get(part))
+    if kind not in CODECS:
+        raise ValueError(f"there is no codec {kind!r}")
+    return CODECS[kind].restore(settings, under(f"codecs.{part}.", tensors))
+
+
+def width_of(inputs: TextCodec | NumberCodec) -> tuple[tuple[int, ...], int]:
+    """What a network reads: how many ids each column has, or none and how many numbers a step has."""
+    return (inputs.sizes, 0) if isinstance(inputs, TextCodec) else ((), inputs.size)
+
+
+def outputs_of(targets: LabelCodec | NumberCodec) -> int:
+    """How many numbers a network's answer has, K."""
+    return len(targets.classes_) if isinstance(targets, LabelCodec) else targets.features
+
+
+def under(prefix: str, tensors: Arrays) -> Arrays:
+    """Pick the tensors whose names begin so, by the rest of their names."""
+    return {name[len(prefix) :]: array for name, array in tensors.items() if name.startswith(prefix)}

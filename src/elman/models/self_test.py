@@ -1,0 +1,53 @@
+"""A few inputs that a saved model must answer as it did where it was written."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman.data.codec import TextCodec
+from elman.data.numbers import NumberCodec
+from elman.models.answers import Encoded, channels, probabilities
+from elman.models.model import Model
+
+TOLERANCE = 1e-5
+"""How far an answer y may be from the one expected, as a share of max(1, |y|)."""
+
+STEPS = (12, 12, 5)
+
+
+def outputs(model: Model) -> NDArray[np.float32]:
+    """Answer the inputs: probabilities (B, K), or what is said at all steps of all of them (T, K)."""
+    if model.task == "classify":
+        return probabilities(model, inputs(model))
+    return np.concatenate(channels(model, inputs(model)))
+
+
+def inputs(model: Model) -> Encoded:
+    """Make a few inputs from the codec alone, so that no training row is given away."""
+    if isinstance(model.inputs, TextCodec):
+        return model.inputs.encode_all(_texts(model.inputs))
+    return [_numbers(model.inputs, steps, stride) for stride, steps in enumerate(STEPS, start=1)]
+
+
+def agree(found: NDArray[np.float32], expected: NDArray[np.float32] | None) -> bool:
+    """Whether the answers are those expected."""
+    if expected is None or found.shape != expected.shape:
+        return False
+    return bool(np.all(np.abs(found - expected) <= TOLERANCE * np.maximum(1, np.abs(expected))))
+
+
+def _texts(codec: TextCodec) -> list[str]:
+    known = min(codec.sizes[0], 65)
+    rows = [list(range(1, known, stride))[:12] for stride in (1, 3, 7)]
+    return ["", *(codec.decode(np.array(ids, np.int32)) for ids in rows)]
+
+
+def _numbers(codec: NumberCodec, steps: int, stride: int) -> NDArray[np.float32]:
+    """Channels from -1.5 to 1.5 that go up and down; with masks every fourth number is missing."""
+    t, feature = np.arange(steps)[:, None], np.arange(codec.features)
+    values = ((t * stride + feature) % 7 - 3) / 2
+    if not codec.masks:
+        return values.astype(np.float32)
+    missing = (t + feature) % 4 == 3
+    return np.concatenate([np.where(missing, 0, values), missing], axis=1).astype(np.float32)

@@ -1,0 +1,1 @@
+"""The four systems, each proven equal to a plain transcription."""

@@ -1,4 +1,4 @@
-"""``elman demo``: learn a built-in example, and show what came of it."""
+"""``elman demo``: learn a built-in example, measure it honestly, and show what it can do."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from elman.cli.demos.names import names
-from elman.cli.demos.sine import sine
-from elman.cli.demos.sine_to_cosine import sine_to_cosine
-from elman.cli.options import add_settings
+import numpy as np
+
+from elman.cli.options import add_settings, given_settings
+from elman.cli.output import say
+from elman.cli.run import Files, run_trial
+from elman.cli.train import describe_rows
+from elman.data.samples import load_names
+from elman.data.sequences import as_labels
 from elman.errors import UsageError
 from elman.files import output_error
+from elman.models.saving import load
 from elman.models.settings import Settings
+from elman.models.trial import Rows, Trial, hold_out
+
+SHOWN = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--no-baselines", action="store_true", help="do not fit the baselines (they take a while)"
-    )
-    parser.add_argument(
-        "--no-window", action="store_true", help="draw no window while it learns (sine-to-cosine)"
     )
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     add_settings(parser, "settings", Settings, set())
@@ -45,8 +50,34 @@ def run(arguments: argparse.Namespace) -> int:
     return DEMOS[arguments.name](arguments, folder)
 
 
-DEMOS: dict[str, Callable[[argparse.Namespace, Path], int]] = {
-    "names": names,
-    "sine": sine,
-    "sine-to-cosine": sine_to_cosine,
-}
+def names(arguments: argparse.Namespace, folder: Path) -> int:
+    """Tell the origin of a name: surnames of 18 origins in their own scripts."""
+    settings = given_settings(arguments, Settings)
+    seed = settings.pop("random_state", None) or 0
+    table = load_names()
+    rows = Rows.of(table.column("name"), as_labels(table.column("origin")))
+    about = {"source": table.source, "columns": {"input": "name", "target": "origin"}, "seed": seed}
+    say(describe_rows(rows, about))
+    trial = Trial(*hold_out(rows, seed), seed, settings, about)
+    files = Files(folder / "names.safetensors", arguments.resume, arguments.json, not arguments.no_baselines)
+    code = run_trial(trial, files)
+    if code == 0 and not arguments.json:
+        show_answers(trial.test, files.model)
+    return code
+
+
+def show_answers(rows: Rows, path: Path) -> None:
+    """Let the saved model answer a few held-out rows, drawn at random."""
+    drawn = np.random.default_rng(0).permutation(len(rows.texts))[:SHOWN]
+    chosen, truths = [rows.texts[row] for row in drawn], rows.labels[drawn].tolist()
+    model = load(path)
+    print("\nnames that it never saw:")
+    for text, truth, shares in zip(chosen, truths, model.predict_proba(chosen), strict=True):
+        best = shares.argmax()
+        answer = str(model.classes_[best])
+        mark = "✓" if answer == truth else f"✗ ({truth})"
+        print(f"  {text:<20}{answer:<12}{shares[best]:>5.0%}  {mark}")
+    print(f'\nyours: elman predict {path} --text "Your Name"')
+
+
+DEMOS: dict[str, Callable[[argparse.Namespace, Path], int]] = {"names": names}

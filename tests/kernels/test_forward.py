@@ -24,6 +24,7 @@ def shape(**changes):
         "causal": False,
         "nonlinearity": "tanh",
         "pooling": "last+mean+max",
+        "symbols": "embedding",
         "embedding_size": 5,
         "shortcut": 0.0,
     }
@@ -131,6 +132,39 @@ def test_the_shapes_say_every_weight():
     assert wide["layers.weight_ih_l1_reverse"] == (21, 14)
     assert wide["head.weight"] == (4, 42)
     assert tensor_shapes(shape(shortcut=0.5), (11,), 4)["head.weight"] == (4, 47)
+
+
+@pytest.mark.parametrize("recurrence", ["names", "rnn"])
+def test_one_hot_symbols_are_numbers_and_the_unknown_one_is_noughts(recurrence):
+    settings = shape(recurrence=recurrence, num_layers=1, causal=True, symbols="one-hot", shortcut=0.5)
+    wanted = tensor_shapes(settings, (6,), OUTPUTS)
+    assert wanted == tensor_shapes(
+        shape(**vars(settings) | {"symbols": "embedding"}), (), OUTPUTS, features=5
+    )
+    rng = np.random.default_rng(0)
+    tensors = {name: rng.normal(0, 0.5, size) for name, size in wanted.items()}
+    ids = rng.integers(0, 6, (len(LENGTHS), 9))
+    ids[0, 0] = 0
+    numbers = np.eye(6)[ids][..., 1:]
+    plain = shape(**vars(settings) | {"symbols": "embedding"})
+    expected = forward(plain, tensors, numbers, LENGTHS)
+    np.testing.assert_array_equal(forward(settings, tensors, ids, LENGTHS, sizes=(6,)), expected)
+
+
+@pytest.mark.parametrize(
+    ("ids", "sizes", "message"),
+    [
+        (np.full((4, 9), 6), (6,), "ids run from 6 to 6"),
+        (np.zeros((4, 9), int), (), "one-hot symbols are one column of ids, not 0"),
+        (np.zeros((4, 9, 2), int), (6,), "the ids have 3 dimensions"),
+    ],
+)
+def test_ids_that_cannot_be_one_hot_are_refused(ids, sizes, message):
+    settings = shape(recurrence="names", num_layers=1, causal=True, symbols="one-hot")
+    tensors = {name: np.zeros(size) for name, size in tensor_shapes(settings, (6,), OUTPUTS).items()}
+    with pytest.raises(UsageError, match=message) as caught:
+        forward(settings, tensors, ids, LENGTHS, sizes=sizes)
+    assert caught.value.code == "E164"
 
 
 def numbers_of(settings, task, outputs=OUTPUTS):

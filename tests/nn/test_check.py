@@ -100,6 +100,9 @@ def test_defaults_and_what_asks_for_nothing_are_never_refused():
     [
         ({"features": 2}, {"embedding_size": 8}, "embedding_size = 8 has no meaning here: numbers are read"),
         ({"features": 2}, {"ngrams": 3}, "ngrams = 3 has no meaning here"),
+        ({"features": 2}, {"symbols": "one-hot"}, "symbols = one-hot has no meaning here: numbers are read"),
+        ({}, {"ngrams": 3, "symbols": "one-hot"}, "ngrams = 3 has no meaning here: one-hot symbols are read"),
+        ({}, {"embedding_size": 8, "symbols": "one-hot"}, "embedding_size = 8 has no meaning here: one-hot"),
         ({"task": "tag"}, {"pooling": "mean"}, "pooling = mean has no meaning here: the network answers at"),
         ({"task": "tag"}, {"shortcut": 0.5}, "shortcut = 0.5 has no meaning here"),
         ({"task": "tag"}, {"label_smoothing": 0.1}, "label_smoothing = 0.1 .*: the loss is mse"),

@@ -454,3 +454,33 @@ def test_the_same_seed_gives_the_same_network_in_a_fresh_process():
         for _ in range(2)
     }
     assert len(runs) == 1
+
+
+ONE_HOT = NetworkSettings(symbols="one-hot", hidden_size=6, dropout=0.0)
+
+
+@pytest.mark.parametrize("settings", [replace(ONE_HOT, recurrence="names"), ONE_HOT])
+def test_the_twin_agrees_on_one_hot_symbols(settings):
+    torch.manual_seed(0)
+    network, ids = Network(settings, (11,), OUTPUTS), draw_ids()[..., 0]
+    assert list(network.tensors()) == list(kernels.tensor_shapes(settings, (11,), OUTPUTS))
+    assert not network.embedding
+    ours = kernels.forward(settings, network.tensors(), ids, LENGTHS, sizes=(11,))
+    theirs = network(ids, LENGTHS).detach().numpy()
+    assert np.all(np.abs(ours - theirs) <= 1e-5 * np.maximum(1, np.abs(theirs)))
+
+
+def test_one_hot_symbols_are_what_a_network_of_numbers_reads():
+    torch.manual_seed(0)
+    letters = Network(ONE_HOT, (11,), OUTPUTS).eval()
+    numbers = Network(replace(ONE_HOT, symbols="embedding"), (), OUTPUTS, features=10).eval()
+    numbers.load_tensors(letters.tensors())
+    ids = draw_ids()[..., 0]
+    assert (ids == 0).any()
+    assert torch.equal(letters(ids, LENGTHS), numbers(np.eye(11, dtype=np.float32)[ids][..., 1:], LENGTHS))
+
+
+def test_one_hot_symbols_are_one_column():
+    with pytest.raises(UsageError, match="one-hot symbols are one column of ids, not 3") as caught:
+        make(ONE_HOT)
+    assert caught.value.code == "E171"

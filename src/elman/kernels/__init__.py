@@ -1,6 +1,6 @@
 """The arithmetic of running a network: arrays in, arrays out; inside, time comes first (T, B, D)."""
 
-from elman.kernels.answer import embed, linear, log_softmax, pool, softmax
+from elman.kernels.answer import embed, linear, log_softmax, one_hot, pool, softmax
 from elman.kernels.forward import forward, run, tensor_shapes
 from elman.kernels.native import info
 from elman.kernels.scan import scan
@@ -11,6 +11,7 @@ __all__ = [
     "info",
     "linear",
     "log_softmax",
+    "one_hot",
     "pool",
     "run",
     "scan",

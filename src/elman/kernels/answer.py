@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from elman.errors import UsageError
 
@@ -37,6 +38,19 @@ def embed(tables: Sequence[np.ndarray], ids: np.ndarray) -> np.ndarray:
     for table, column in zip(tables[1:], columns[1:], strict=True):
         total += table[column]
     return total
+
+
+def one_hot(ids: np.ndarray, size: int, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
+    """Write ids (T, B) from 0 to ``size`` - 1 as a 1 among noughts: (T, B, size - 1).
+
+    Id i is the 1 in place i - 1; id 0, the unknown symbol, has none.
+    """
+    if ids.ndim != 2:
+        raise UsageError(f"the ids have {ids.ndim} dimensions, one-hot symbols are (B, T)", code="E164")
+    _check_ids(ids, size)
+    hot = np.zeros((*ids.shape, size), dtype)
+    np.put_along_axis(hot, ids[..., None], 1, axis=-1)
+    return hot[..., 1:]
 
 
 def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:

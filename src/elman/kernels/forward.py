@@ -10,7 +10,7 @@ import numpy as np
 
 from elman.cells import Cell, State, main_state, make_cell, options_of
 from elman.errors import UsageError
-from elman.kernels.answer import embed, linear, pool
+from elman.kernels.answer import embed, linear, one_hot, pool
 from elman.kernels.scan import check_lengths, scan
 
 Tensors = Mapping[str, np.ndarray]
@@ -32,16 +32,24 @@ class Shape(Protocol):
     @property
     def pooling(self) -> str: ...  # noqa: D102
     @property
+    def symbols(self) -> str: ...  # noqa: D102
+    @property
     def embedding_size(self) -> int: ...  # noqa: D102
     @property
     def shortcut(self) -> float: ...  # noqa: D102
 
 
 def forward(
-    settings: Shape, tensors: Tensors, inputs: np.ndarray, lengths: np.ndarray, *, task: str = "classify"
+    settings: Shape,
+    tensors: Tensors,
+    inputs: np.ndarray,
+    lengths: np.ndarray,
+    *,
+    task: str = "classify",
+    sizes: tuple[int, ...] = (),
 ) -> np.ndarray:
     """Give the answers alone, from the first state on; see ``run``."""
-    return run(settings, tensors, inputs, lengths, task=task)[0]
+    return run(settings, tensors, inputs, lengths, task=task, sizes=sizes)[0]
 
 
 def run(
@@ -52,6 +60,7 @@ def run(
     state: State | None = None,
     *,
     task: str = "classify",
+    sizes: tuple[int, ...] = (),
 ) -> tuple[np.ndarray, State]:
     """Run a whole network from ``state`` on; the twin of ``nn.Network.run``.
 
@@ -66,6 +75,8 @@ def run(
         itself has none without a step, and gives noughts.
     state
         Arrays (layers · directions, B, H), one for each of the cell's states; None: the cell's own.
+    sizes
+        How many ids each column has; only one-hot symbols need it, of which no weight says how many.
 
     Returns
     -------
@@ -74,7 +85,7 @@ def run(
     """
     inputs = np.swapaxes(inputs, 0, 1)
     lengths = check_lengths(lengths, *inputs.shape[:2])
-    embedded = read(tensors, inputs)
+    embedded = read(settings, tensors, inputs, sizes)
     outputs, after = run_layers(settings, tensors, embedded, lengths, state)
     if cell_of(settings).answers:
         answers = last_step(outputs, lengths) if task == "classify" else outputs
@@ -86,15 +97,20 @@ def run(
     return answers if task == "classify" else np.swapaxes(answers, 0, 1), after
 
 
-def read(tensors: Tensors, inputs: np.ndarray) -> np.ndarray:
-    """What the layers read: embedded ids (T, B) or (T, B, G), or numbers (T, B, D) as they are."""
+def read(settings: Shape, tensors: Tensors, inputs: np.ndarray, sizes: tuple[int, ...] = ()) -> np.ndarray:
+    """What the layers read: embedded or one-hot ids (T, B) or (T, B, G), or numbers (T, B, D) as they are."""
+    dtype = next(iter(tensors.values())).dtype
+    if settings.symbols == "one-hot":
+        if len(sizes) != 1:
+            raise UsageError(f"one-hot symbols are one column of ids, not {len(sizes)}", code="E164")
+        return one_hot(inputs, sizes[0], dtype)
     if "embedding.0.weight" in tensors:
         columns = range(1 if inputs.ndim == 2 else inputs.shape[-1])
         return embed([tensors[f"embedding.{g}.weight"] for g in columns], inputs)
     if inputs.ndim != 3:
         message = f"the input has {inputs.ndim} dimensions, the network reads numbers (B, T, D)"
         raise UsageError(message, code="E164")
-    return inputs.astype(next(iter(tensors.values())).dtype, copy=False)
+    return inputs.astype(dtype, copy=False)
 
 
 def classify(
@@ -217,10 +233,10 @@ def tensor_shapes(
     ids, ``outputs`` how many logits or numbers an answer has.
     """
     shapes: dict[str, tuple[int, ...]] = {}
-    for g, size in enumerate(sizes):
+    for g, size in enumerate(sizes if settings.symbols == "embedding" else ()):
         shapes[f"embedding.{g}.weight"] = (size, settings.embedding_size)
     cell, ways = cell_of(settings), directions(settings)
-    first, width = features or settings.embedding_size, len(ways) * settings.hidden_size
+    first, width = input_width(settings, sizes, features), len(ways) * settings.hidden_size
     for n in range(settings.num_layers):
         wanted = cell.parameters(width if n else first, settings.hidden_size, outputs)
         for suffix in ways:
@@ -230,6 +246,13 @@ def tensor_shapes(
     shapes["head.weight"] = (outputs, _head_width(settings, width, first, task))
     shapes["head.bias"] = (outputs,)
     return shapes
+
+
+def input_width(settings: Shape, sizes: tuple[int, ...], features: int) -> int:
+    """How many numbers a step of the first layer's input has, D; an unknown one-hot symbol has no place."""
+    if features:
+        return features
+    return sizes[0] - 1 if settings.symbols == "one-hot" else settings.embedding_size
 
 
 def _head_width(settings: Shape, width: int, first: int, task: str) -> int:

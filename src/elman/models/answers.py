@@ -96,10 +96,10 @@ def _run(
     model: Model, inputs: NDArray[Any], lengths: NDArray[np.int64], states: list[State] | None = None
 ) -> tuple[list[Floats], list[State]]:
     """Run every member from its own state on: what each says, and its state after."""
-    task = TASKS[model.task].network
+    task, sizes = TASKS[model.task].network, getattr(model.inputs, "sizes", ())
     firsts = [None] * len(model.members) if states is None else states
     pairs = [
-        kernels.run(model.settings, tensors, inputs, lengths, first, task=task)
+        kernels.run(model.settings, tensors, inputs, lengths, first, task=task, sizes=sizes)
         for tensors, first in zip(model.members, firsts, strict=True)
     ]
     return [said for said, _ in pairs], [state for _, state in pairs]

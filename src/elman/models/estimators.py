@@ -14,7 +14,7 @@ from elman.data.codec import LabelCodec, TextCodec
 from elman.data.sequences import as_groups, as_labels, as_texts, as_weights, check_same_length
 from elman.data.split import split
 from elman.errors import DataError, missing_extra
-from elman.models import examples
+from elman.models import drawing, examples
 from elman.models.model import Model
 from elman.models.settings import Settings
 from elman.settings import check_settings
@@ -116,6 +116,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
     ) -> Generator[FitProgress, None, None]:
         """Learn as ``fit`` does, yielding progress after every update; ``break`` keeps the best so far."""
         check_settings(self)
+        drawing.check_sampling(self.sampling, self.updates_per_epoch)
         plan = self._plan(X, y, sample_weight, groups, validation_data)
         yield from fit_steps(plan, self, checkpoint, self._finish)
 
@@ -152,7 +153,7 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
         examples.check_learnable(rows.texts, rows.labels)
         keys = examples.input_keys(rows.texts) if groups is None else as_groups(groups)
         seed = seed_of(self.random_state)
-        self.inputs_ = TextCodec(unit=self.unit, ngrams=self.ngrams, edges=True).fit(rows.texts)
+        self.inputs_ = self._codec().fit(rows.texts)
         self.labels_ = LabelCodec().fit(rows.labels)
         self.classes_ = self.labels_.classes_
         self.class_counts_ = np.bincount(self.labels_.encode(rows.labels), minlength=len(self.classes_))
@@ -163,9 +164,16 @@ class SequenceClassifier(ClassifierMixin, BaseEstimator, Settings):  # type: ign
             everything = None
         learnt = examples.encode(both.texts, both.labels, self.inputs_, self.labels_, both.weights)
         identity = {"settings": settings_that_matter(self, seed), "rows": examples.fingerprint(*both)}
+        lessons = drawing.lessons(learnt, self.sampling, self.updates_per_epoch)
         return Plan(
-            learnt, folds, everything, Reading(self.inputs_.sizes, len(self.classes_)), seed, identity
+            lessons, folds, everything, Reading(self.inputs_.sizes, len(self.classes_)), seed, identity
         )
+
+    def _codec(self) -> TextCodec:
+        """One-hot symbols are read as they are: no groups of them, and no marks of a text's edges."""
+        if self.symbols == "one-hot":
+            return TextCodec(unit=self.unit)
+        return TextCodec(unit=self.unit, ngrams=self.ngrams, edges=True)
 
     def _folds(self, keys: list[Any], labels: NDArray[Any], seed: int) -> list[Fold]:
         """Hold out a part of the rows for each member; equal keys stay on one side."""

@@ -11,9 +11,10 @@ import numpy as np
 
 from elman.cells import CELLS, check_cell
 from elman.data.codec import LabelCodec, TextCodec
+from elman.data.numbers import NumberCodec
 from elman.errors import ElmanError, ModelFileError
 from elman.files import write_whole
-from elman.kernels.forward import cell_of, tensor_shapes
+from elman.kernels.forward import cell_of, input_width, tensor_shapes
 from elman.models import codecs, self_test
 from elman.models.answers import BUILT_IN, TASKS
 from elman.models.model import Model
@@ -22,8 +23,11 @@ from elman.sealed import Arrays, Kind, refuse, seal, unseal
 from elman.settings import check_settings
 
 FORMAT = 1
-FEATURES = frozenset({"numbers"})
+FEATURES = frozenset({"numbers", "one-hot"})
 """What this version can read beyond format 1; a file that requires more is refused."""
+
+LATER = {"symbols": "embedding"}
+"""Settings that format 1 did not begin with, and the value that goes without saying."""
 
 MOST_FILE_BYTES = 4 << 30
 KIND = Kind(
@@ -94,7 +98,7 @@ def to_bytes(model: Model) -> bytes:
         "format": FORMAT,
         "features": _features(model),
         "task": model.task,
-        "settings": dataclasses.asdict(model.settings),
+        "settings": _settings(model),
         "codecs": {part: codecs.describe(part, codec) for part, codec in codecs.of(model).items()},
         "members": len(model.members),
         "training": model.training,
@@ -123,9 +127,14 @@ def from_bytes(data: bytes, source: str = "these bytes") -> Model:
 
 def _features(model: Model) -> list[str]:
     """What a reader must know beyond texts and labels."""
-    return (
-        [] if isinstance(model.inputs, TextCodec) and isinstance(model.targets, LabelCodec) else ["numbers"]
-    )
+    texts = isinstance(model.inputs, TextCodec) and isinstance(model.targets, LabelCodec)
+    return ([] if texts else ["numbers"]) + ["one-hot"] * (model.settings.symbols == "one-hot")
+
+
+def _settings(model: Model) -> dict[str, Any]:
+    """The network's settings; one that came later stands there only where it differs from its default."""
+    settings = dataclasses.asdict(model.settings)
+    return {name: value for name, value in settings.items() if value != LATER.get(name)}
 
 
 def _tensors(model: Model) -> Arrays:
@@ -142,6 +151,7 @@ def _rebuild(manifest: dict[str, Any], tensors: Arrays) -> Model:
     inputs, targets = codecs.restore(manifest["task"], manifest["codecs"], tensors)
     settings = NetworkSettings(**manifest["settings"])
     check_settings(settings)
+    _check_columns(settings, inputs)
     members = tuple(codecs.under(f"members.{m}.", tensors) for m in range(manifest["members"]))
     known = sum(map(len, members)) + len(inputs.arrays()) + len(targets.arrays()) + 1
     if not members or known != len(tensors):
@@ -153,6 +163,11 @@ def _rebuild(manifest: dict[str, Any], tensors: Arrays) -> Model:
         _check_shapes(member, shapes_of(model))
     _check_own_cell(model)
     return model
+
+
+def _check_columns(settings: NetworkSettings, inputs: TextCodec | NumberCodec) -> None:
+    if settings.symbols == "one-hot" and len(codecs.width_of(inputs)[0]) != 1:
+        raise ValueError("one-hot symbols are one column of ids, and its codec gives others")
 
 
 def shapes_of(model: Model) -> dict[str, tuple[int, ...]]:
@@ -177,7 +192,7 @@ def _check_own_cell(model: Model) -> None:
     """Try a cell of one's own once, so that one that has changed is told in one sentence."""
     cell = cell_of(model.settings)
     if not isinstance(cell, BUILT_IN):
-        width = codecs.width_of(model.inputs)[1] or model.settings.embedding_size
+        width = input_width(model.settings, *codecs.width_of(model.inputs))
         check_cell(cell, width, codecs.outputs_of(model.targets))
 
 

@@ -68,6 +68,14 @@ class Settings(FitSettings):
     """What can be set to classify texts."""
 
     unit: str = setting("character", "What one step of a text is.", choices=("character", "byte", "word"))
+    sampling: str = setting(
+        "rows",
+        "What an update learns: each row once an epoch, or rows drawn by class, all classes equally often.",
+        choices=("rows", "classes"),
+    )
+    updates_per_epoch: int | None = setting(
+        None, "Updates in an epoch if rows are drawn by class; none: as many as pass over them once.", least=1
+    )
     class_weight: str | dict[object, float] | None = setting(
         None, 'Weight of each class: "balanced" makes all classes count alike, none counts rows alike.'
     )

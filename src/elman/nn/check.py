@@ -20,8 +20,9 @@ OF_SYMBOLS = (
     "symbol_scale",
     "ngram_scale",
 )
+OF_ONE_HOT = "one-hot symbols are read as they are"
 OF_WHOLE_SEQUENCES = ("pooling", "shortcut")
-NOTHING = {"pooling": "last", "ngrams": 1}
+NOTHING = {"pooling": "last", "ngrams": 1, "symbols": "embedding"}
 """What asks for nothing and is never refused; for every other setting it is 0."""
 
 
@@ -51,6 +52,13 @@ def check_inputs(sizes: tuple[int, ...], features: int) -> None:
         raise UsageError(message, code="E171", help="give sizes=() with features, or features=0 with sizes")
 
 
+def check_columns(settings: NetworkSettings, sizes: tuple[int, ...]) -> None:
+    """Raise ``UsageError`` if one-hot symbols come in several columns of ids."""
+    if settings.symbols == "one-hot" and len(sizes) > 1:
+        message = f"one-hot symbols are one column of ids, not {len(sizes)}"
+        raise UsageError(message, code="E171", help="leave the n-grams out, or take symbols = embedding")
+
+
 def check_answering(cell: Cell, num_layers: int, bidirectional: bool) -> None:
     """Raise ``UsageError`` if a cell that answers itself is asked for several layers or directions."""
     if cell.answers and (num_layers > 1 or bidirectional):
@@ -64,7 +72,7 @@ def check_used(settings: NetworkSettings, cell: Cell, features: int, task: str, 
 
     A default, and a value that asks for nothing, are never refused.
     """
-    for name, reason in _unused(cell, features, task, loss):
+    for name, reason in _unused(cell, features, task, loss, settings.symbols):
         value = getattr(settings, name)
         if value not in (getattr(NetworkSettings, name), NOTHING.get(name, 0)):
             message = f"{name} = {value} has no meaning here: {reason}"
@@ -78,9 +86,11 @@ def check_class_weights(given: bool, loss: str) -> None:
         raise UsageError(message, code="E172", help="leave them out; rows can have weights")
 
 
-def _unused(cell: Cell, features: int, task: str, loss: str) -> Iterator[tuple[str, str]]:
+def _unused(cell: Cell, features: int, task: str, loss: str, symbols: str) -> Iterator[tuple[str, str]]:
     if features:
-        yield from ((name, "numbers are read as they are") for name in OF_SYMBOLS)
+        yield from ((name, "numbers are read as they are") for name in ("symbols", *OF_SYMBOLS))
+    elif symbols == "one-hot":
+        yield from ((name, OF_ONE_HOT) for name in OF_SYMBOLS)
     if cell.answers:
         reason = f"the cell {cell.name} answers itself"
         yield from ((name, reason) for name in (*OF_WHOLE_SEQUENCES, "dropout"))

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from elman.cells import Cell, State, check_cell, main_state
 from elman.errors import ModelFileError, UsageError
-from elman.kernels.forward import cell_of, tensor_shapes
-from elman.nn.check import check_class_weights, check_inputs, check_used, choose_loss
+from elman.kernels.forward import cell_of, input_width, tensor_shapes
+from elman.nn.check import check_class_weights, check_columns, check_inputs, check_used, choose_loss
 from elman.nn.chunks import Batch, Chunk
 from elman.nn.heads import ClassifyHead, make_head, pool
 from elman.nn.layers import Recurrent, as_lengths
@@ -34,6 +34,7 @@ class Network(nn.Module):
     sizes
         How many ids each column of the input has; the embeddings of the columns are summed. Id 0 is the
         unknown symbol in column 0; in a further column it is no group at all, and its embedding stays nought.
+        One-hot symbols are one column, and the unknown one is read as noughts.
         Empty for a network that reads numbers.
     outputs
         Numbers in an answer, K: logits, or what a tagger says at every step.
@@ -66,13 +67,15 @@ class Network(nn.Module):
         super().__init__()
         check_settings(settings)
         check_inputs(sizes, features)
+        check_columns(settings, sizes)
         cell, self.objective = cell_of(settings), choose_loss(task, loss)
         check_used(settings, cell, features, task, self.objective)
         check_class_weights(class_weights is not None, self.objective)
         self.settings, self.sizes, self.outputs = settings, tuple(sizes), outputs
         self.features, self.task = features, task
-        width = features or settings.embedding_size
-        self.embedding = nn.ModuleList(make_tables(settings, self.sizes))
+        width = input_width(settings, self.sizes, features)
+        self.one_hot = settings.symbols == "one-hot"
+        self.embedding = nn.ModuleList(() if self.one_hot else make_tables(settings, self.sizes))
         self.layers = make_layers(settings, cell, width, outputs)
         self.head = make_head(settings, cell, task, outputs, width)
         draw_first_weights(self.layers, self.head, settings.first_weights)
@@ -148,7 +151,8 @@ class Network(nn.Module):
     def _read(self, inputs: Any, lengths: Any) -> tuple[Tensor, Tensor]:
         """What the layers read (T, B, D), and the lengths (B,), both on the network's device."""
         columns = self._columns(inputs)
-        return self._embed(columns) if self.sizes else columns, as_lengths(lengths, columns)
+        read = columns if self.features else self._hot(columns) if self.one_hot else self._embed(columns)
+        return read, as_lengths(lengths, columns)
 
     def _columns(self, inputs: Any) -> Tensor:
         """Ids as int64 (T, B, G), numbers (T, B, D) of the weights' type, on the network's device."""
@@ -175,6 +179,10 @@ class Network(nn.Module):
         if self.features:  # whatever stands beyond a row's length, NaN included
             read = read.masked_fill(~valid_steps(rows, len(read)), 0)
         return shortcut * pool(read, rows, "sum") / rows.clamp(min=1).sqrt()[:, None]
+
+    def _hot(self, ids: Tensor) -> Tensor:
+        """(T, B, 1) -> (T, B, V): a 1 in the symbol's place; noughts for the unknown one, id 0."""
+        return functional.one_hot(ids[..., 0], self.sizes[0])[..., 1:].to(next(self.parameters()))
 
     def _embed(self, ids: Tensor) -> Tensor:
         """(T, B, G) -> (T, B, E): the sum of the columns' embeddings."""

@@ -18,6 +18,11 @@ class NetworkSettings:
     num_layers: int = setting(1, "Layers, each reading the outputs of the one below.", least=1)
     causal: bool = setting(True, "Read forwards only; otherwise in both directions where the task allows it.")
     nonlinearity: str = setting("tanh", "What squashes the state of an rnn.", choices=("tanh", "relu"))
+    symbols: str = setting(
+        "embedding",
+        "How a symbol of a text is read: by an embedding that is learnt, or one-hot, as it is.",
+        choices=("embedding", "one-hot"),
+    )
     embedding_size: int = setting(128, "Numbers that stand for one symbol.", least=1)
     ngrams: int = setting(
         4, "Longest n-gram of symbols, ending at a step, that has an embedding of its own.", least=1, most=8
@@ -27,7 +32,7 @@ class NetworkSettings:
     )
     shortcut: float = setting(
         3.0,
-        "Weight of the embeddings' sum (over the root of the length), which the answer reads too; 0: none.",
+        "Weight of the summed inputs (over the root of the length), which the answer reads too; 0: none.",
         least=0,
     )
     dropout: float = setting(

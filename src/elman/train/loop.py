@@ -170,15 +170,16 @@ class _Loop:
         """Do one update, and the end of the epoch if it is the last."""
         place, update = self.place, self.place.update + 1
         rate = learning_rate(self.settings, update, place.updates)
+        batch = batches[place.position]
         with alone(self.generators, self.settings.random_state, update):
-            loss, norm = self.learner.update(batches[place.position], rate, update)
+            loss, norm = self.learner.update(batch, rate, update)
         place.position, place.update, place.loss_sum = place.position + 1, update, place.loss_sum + loss
         place.seconds = self.clock.seconds()
         self.out_of_time = self._is_late()
         ends = self.out_of_time or place.position == len(batches)
         validation, improved = self._end_epoch(rate) if ends else (None, False)
         place.seconds = self.clock.seconds()
-        return self._progress(rate, loss, norm, validation, improved)
+        return self._progress(batch, rate, loss, norm, validation, improved)
 
     def _end_epoch(self, rate: float) -> tuple[dict[str, float] | None, bool]:
         """Validate, keep the weights if they are the best, and write the epoch's record."""
@@ -219,6 +220,7 @@ class _Loop:
 
     def _progress(
         self,
+        batch: Any,
         rate: float,
         loss: float,
         norm: float,
@@ -244,6 +246,7 @@ class _Loop:
             seconds=place.seconds,
             remaining=self._remaining(speed),
             history=place.history,
+            batch=batch,
             _state=self.state,
         )
 

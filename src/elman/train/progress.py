@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elman.train.checkpoint import Checkpoint
@@ -38,6 +38,8 @@ class Progress:
         Time spent in all, runs before a resume included, and an estimate of the time left.
     history
         One record for each finished epoch: epoch, loss, learning_rate, seconds and ``validation_...``.
+    batch
+        What this update learnt from.
     """
 
     epoch: int
@@ -57,6 +59,7 @@ class Progress:
     seconds: float
     remaining: float
     history: History = field(repr=False)
+    batch: Any = field(repr=False, compare=False)
     _state: Callable[[int], Checkpoint] = field(repr=False, compare=False)
 
     def state(self) -> Checkpoint:

@@ -67,7 +67,8 @@ def _bar(steps: Iterable[FitProgress]) -> Iterator[FitProgress]:
 
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[speed]}"))
     last = 0.0
-    with Progress(*columns, console=Console(stderr=True), transient=False, auto_refresh=False) as bar:
+    console, both = Console(stderr=True), sys.stdout.isatty()  # a pipe must get what is printed meanwhile
+    with Progress(*columns, console=console, auto_refresh=False, redirect_stdout=both) as bar:
         task = bar.add_task("learning", total=None, speed="")
         for step in steps:
             if step.epoch_ended or time.monotonic() - last > 0.1:

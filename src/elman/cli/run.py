@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,9 @@ from elman.models.trial import Baselines, Trial, begin_baselines, finish
 
 if TYPE_CHECKING:
     from elman.models.estimators import SequenceClassifier
+    from elman.models.learning import FitProgress
+
+    Watch = Callable[[SequenceClassifier, Iterable[FitProgress]], Iterable[FitProgress]]
 
 INTERRUPTED = 130
 
@@ -71,11 +74,11 @@ class Files:
             )
 
 
-def run_trial(trial: Trial, files: Files, more: dict[str, Any] | None = None) -> int:
-    """Learn once, measure, save, draw, print; the exit code."""
+def run_trial(trial: Trial, files: Files, watch: Watch | None = None) -> int:
+    """Learn once, measure, save, draw, print; the exit code. ``watch`` passes every update on."""
     start = time.monotonic()
     with beside(trial, files) as begun:
-        model, stopped = learn(trial, files, files.checkpoint)
+        model, stopped = learn(trial, files, files.checkpoint, watch)
         model.save(files.model)
         if stopped:
             say(
@@ -128,13 +131,15 @@ def run_seeds(trials: list[Trial], files: Files) -> int:
     return 0
 
 
-def learn(trial: Trial, files: Files, checkpoint: Path | None) -> tuple[Model, bool]:
+def learn(
+    trial: Trial, files: Files, checkpoint: Path | None, watch: Watch | None = None
+) -> tuple[Model, bool]:
     """Learn until it is done or a signal comes; the model, and whether it was stopped."""
     estimator = trial.estimator()
     steps = trial.steps(estimator, checkpoint)
     with interruptible() as flag:
         try:
-            for _ in shown(steps, files.as_json):
+            for _ in shown(watch(estimator, steps) if watch else steps, files.as_json):
                 if flag:
                     break
         except DivergedError as error:

@@ -16,8 +16,6 @@ net = elman.SequenceClassifier(**layers, **plain, **one_by_one, **as_given, **ru
 net.fit(names["name"], names["origin"])
 
 print("loss:", [round(record["loss"], 3) for record in net.history_])
-print(
-    "answers:",
-    dict(zip(asked := ["Παπαδάκης", "Чорновіл", "Nowak"], net.predict(asked).tolist(), strict=True)),
-)
+asked = ["Παπαδάκης", "Чорновіл", "Nowak"]
+print("answers:", dict(zip(asked, net.predict(asked).tolist(), strict=True)))
 net.save("names-stacked.safetensors")

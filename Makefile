@@ -11,6 +11,7 @@ export PIP_BUILD_CONSTRAINT := $(PIP_CONSTRAINT)
 .PHONY: demo test check format bench prove docs clean
 
 demo: $(READY)  ## learn the built-in examples, print the honest evaluation, say where the model lies
+	$(BIN)/elman demo sine --output demo
 	$(BIN)/elman demo names --output demo
 
 test: $(READY)  ## every test, README and docs included; warnings are errors

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from elman.cli.demos import names_exact
 from elman.cli.demos.names import names
+from elman.cli.demos.sine import sine
+from elman.cli.demos.sine_to_cosine import sine_to_cosine
 from elman.cli.options import add_settings
 from elman.errors import UsageError
 from elman.files import output_error
@@ -29,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="names learnt one after another (names-from-scratch, names-stacked; default: 5000)",
+    )
+    parser.add_argument(
+        "--no-window", action="store_true", help="open no window while it learns (sine-to-cosine)"
     )
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     add_settings(parser, "settings", Settings, set())
@@ -57,4 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
 DEMOS: dict[str, Callable[[argparse.Namespace, Path], int]] = {
     "names": names,
     **{name: partial(names_exact.learn_names, name) for name in names_exact.SYSTEMS},
+    "sine": sine,
+    "sine-to-cosine": sine_to_cosine,
 }

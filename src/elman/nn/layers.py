@@ -135,7 +135,7 @@ class Recurrent(nn.Module):
         return self.cell.parameters(width, self.hidden_size, self.output_size)
 
     def _params(self, layer: int, suffix: str) -> Params:
-        return {name: self.get_parameter(f"{name}_l{layer}{suffix}") for name in self._wanted(layer)}
+        return {name: getattr(self, f"{name}_l{layer}{suffix}") for name in self._wanted(layer)}
 
     def _run(self, inputs: Tensor, state: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
         finals: list[State] = []

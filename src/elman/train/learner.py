@@ -37,11 +37,13 @@ class Learner:
         self.live = live_weights(module)
         self.answering = copy_of(self.live) if settings.averaging else self.live
         self.best = copy_of(self.live)
+        self.learnable = [weight for weight in module.parameters() if weight.requires_grad]
 
     def update(self, batch: Any, rate: float, update: int) -> tuple[float, float]:
         """Move the weights once; return the loss and the norm of its gradient, both from before."""
-        self.module.train()
-        self.module.zero_grad()
+        if not self.module.training:  # walking through all modules is slow beside a small update
+            self.module.train()
+        self.optimizer.zero_grad()
         loss = self.loss_of(batch)
         value = finite(loss.item(), "the loss", update)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -55,7 +57,7 @@ class Learner:
 
     def _clip(self) -> float:
         """Shorten the gradient to the largest norm allowed; return the norm that it had."""
-        learnt = [weight for weight in self.module.parameters() if weight.grad is not None]
+        learnt = [weight for weight in self.learnable if weight.grad is not None]
         norm = nn.utils.get_total_norm([weight.grad for weight in learnt if weight.grad is not None])
         limit, length = self.settings.clip, norm.item()
         if limit is not None and math.isfinite(length) and length > limit:

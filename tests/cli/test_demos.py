@@ -1,4 +1,4 @@
-"""``elman demo sine`` and ``sine-to-cosine``: the printed lines, the pictures, the window, the saved models."""
+"""``elman demo sine`` and ``sine-to-cosine``: printed lines, pictures, the window, saved models."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path, capsys):
 
 
 def test_a_saved_model_answers_without_torch_as_in_learning(tmp_path):
-    """What the network said of the last chunk, before its update, is not kept; the saved weights' own answer is."""
+    """What is saved answers as torch does with the same weights."""
     assert main(["demo", "sine-to-cosine", "--json", "--no-window", "-o", str(tmp_path)]) == 0
     path = tmp_path / "sine-to-cosine.safetensors"
     model = elman.load(path)

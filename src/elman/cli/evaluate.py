@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.columns import choose_input, input_texts, label_column
 from elman.cli.output import print_json, say
 from elman.cli.report import print_evaluation
@@ -24,16 +25,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--train", metavar="FILE", help="what it learnt from: fits the baselines, counts leaked rows"
     )
     parser.add_argument("--target", metavar="COL", help="column with the truth (default: as in training)")
-    parser.add_argument("--input", metavar="COL", help="column to read (default: as in training)")
+    parser.add_argument(
+        "--input", metavar="COL", nargs="+", action="extend", help="column to read (default: as in training)"
+    )
     parser.add_argument(
         "--encoding", metavar="NAME", help="encoding of the files (default: UTF-8, or by its mark)"
     )
+    parser.add_argument("--id", metavar="COL", help="column with the ids (default: as in training)")
+    parser.add_argument("--time", metavar="COL", help="column with the order (default: as in training)")
+    add_cell_argument(parser)
     parser.add_argument("--picture", metavar="PNG", help="draw the confusion matrix here")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    load_cells(arguments)
     model = load(arguments.model)
+    if model.task != "classify":
+        from elman.cli.train_numbers import evaluate_numbers
+
+        return evaluate_numbers(model, arguments)
     texts, labels = _rows(model, arguments, arguments.data)
     training = None if arguments.train is None else _rows(model, arguments, arguments.train)
     say(f"{arguments.data}: {len(texts):,} rows")
@@ -61,7 +72,8 @@ def _rows(model: Model, arguments: argparse.Namespace, path: str) -> tuple[list[
     table = Table.read(path, encoding=arguments.encoding)
     target = arguments.target or columns.get("target", "label")
     table.column(target)
-    column = choose_input(table, arguments.input or columns.get("input"), besides=target)
+    named = arguments.input[0] if arguments.input else columns.get("input")
+    column = choose_input(table, named, besides=target)
     return input_texts(table, column, learning=False), label_column(table, target, column)
 
 

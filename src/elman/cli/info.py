@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.output import print_json
 from elman.cli.run import name_of
 from elman.data.codec import TextCodec
@@ -16,10 +17,12 @@ from elman.models.saving import load
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help="a model file")
+    add_cell_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    load_cells(arguments)
     model = load(arguments.model)
     facts = describe(model, Path(arguments.model))
     if arguments.json:

@@ -10,11 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
+from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.columns import choose_input, input_texts
+from elman.cli.numbers import Columns, Read, read
 from elman.cli.output import say
 from elman.cli.progress import counted
 from elman.cli.report import unseen
 from elman.data.delimited import write_csv
+from elman.data.numbers import NumberCodec
 from elman.data.table import Table, read_stream
 from elman.errors import DataError, UsageError
 from elman.files import check_writable, write_whole
@@ -28,7 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", metavar="DATA", nargs="?", help="a file; - reads a text a line from stdin")
     parser.add_argument("--text", metavar="T", nargs="+", help="answer these texts instead of a file")
     parser.add_argument("--proba", action="store_true", help="add the probability of each label")
-    parser.add_argument("--input", metavar="COL", help="column to read (default: as in training)")
+    parser.add_argument(
+        "--input", metavar="COL", nargs="+", action="extend", help="column to read (default: as in training)"
+    )
+    parser.add_argument("--id", metavar="COL", help="column with the ids (default: as in training)")
+    parser.add_argument("--time", metavar="COL", help="column with the order (default: as in training)")
+    add_cell_argument(parser)
     parser.add_argument(
         "--encoding", metavar="NAME", help="encoding of the file (default: UTF-8, or by its mark)"
     )
@@ -42,25 +52,74 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     if arguments.output is not None:
         _check_output(Path(arguments.output), arguments.force)
+    load_cells(arguments)
     model = load(arguments.model)
-    table = read_inputs(arguments, model)
-    column = arguments.input or model.training.get("columns", {}).get("input")
-    texts = input_texts(table, choose_input(table, column), learning=False)
-    with counted(len(texts), "predicting") as progress:
-        answers = answer_columns(model, texts, proba=arguments.proba, progress=progress)
+    if model.task != "classify":
+        table = read_numbers(arguments, model)
+        answers = answer_numbers(model, table, Columns.of_model(model.training.get("columns", {}), arguments))
+    else:
+        table = read_inputs(arguments, model)
+        texts = input_texts(table, choose_input(table, asked_column(arguments, model)), learning=False)
+        with counted(len(texts), "predicting") as progress:
+            answers = answer_columns(model, texts, proba=arguments.proba, progress=progress)
+        _tell_unknown(model, texts)
     _check_names(table, answers)
     stream = io.StringIO() if arguments.output else sys.stdout
     (write_json if arguments.json else write_csv)(stream, {**table.columns, **answers})
     if isinstance(stream, io.StringIO):
         write_whole(arguments.output, stream.getvalue().encode())
         say(f"written: {arguments.output}")
-    _tell_unknown(model, texts)
     return 0
+
+
+def asked_column(arguments: argparse.Namespace, model: Model) -> str | None:
+    """Name the column to read, as asked or as in training."""
+    if arguments.input:
+        return str(arguments.input[0])
+    column: str | None = model.training.get("columns", {}).get("input")
+    return column
+
+
+def read_numbers(arguments: argparse.Namespace, model: Model) -> Table:
+    """Read a table of numbers; a model of them has no texts or labels."""
+    if arguments.text is not None or arguments.proba or arguments.data in (None, "-"):
+        message = f"this model learnt to {model.task} numbers: it needs a file, and has no texts or labels"
+        raise UsageError(message, code="E133", help="elman predict MODEL FILE")
+    return Table.read(arguments.data, encoding=arguments.encoding)
+
+
+def answer_numbers(model: Model, table: Table, columns: Columns) -> dict[str, list[Any]]:
+    """Answer every step: to tag its number, to forecast the next value; a wide row gets its last or all."""
+    found = read(table, model.task, columns, learning=False, truth=False)
+    _tell_missing(model, found)
+    ask = model.predict if model.task == "tag" else model.predict_steps
+    said = [np.reshape(values, (len(values), -1)) for values in ask(found.rows.sequences)]
+    names = ["prediction"] if model.numbers.features == 1 else [f"prediction_{c}" for c in columns.input]
+    if columns.layout == "wide":
+        every = model.task == "tag"
+        return {"prediction": [_plain(v if every else v[-1:]) for v in said]}
+    answers = np.full((len(table), model.numbers.features), np.nan)
+    for values, rows in zip(said, found.places, strict=True):
+        answers[rows] = values
+    return dict(zip(names, answers.T.tolist(), strict=True))
+
+
+def _plain(values: Any) -> Any:
+    """One number, or a list of them."""
+    numbers = np.squeeze(values, axis=1).tolist() if values.shape[1] == 1 else values.tolist()
+    return numbers[0] if len(numbers) == 1 else numbers or None
+
+
+def _tell_missing(model: Model, found: Read) -> None:
+    missing = sum(int(np.isnan(values).sum()) for values in found.rows.sequences)
+    if missing and isinstance(model.inputs, NumberCodec) and not model.inputs.masks:
+        numbers = "number is" if missing == 1 else "numbers are"
+        say(f"{missing:,} {numbers} missing, as none was in training: each is read as the mean of training")
 
 
 def read_inputs(arguments: argparse.Namespace, model: Model) -> Table:
     """Read what is to be answered, from wherever it comes."""
-    column = arguments.input or model.training.get("columns", {}).get("input", "text")
+    column = asked_column(arguments, model) or "text"
     if (arguments.text is None) == (arguments.data is None):
         raise UsageError(
             "give either a file (or - for stdin) or --text", code="E118", help="elman predict --help"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from elman.models.evaluation import Evaluation
+    from elman.models.number_trial import NumberScores
 
 HEADINGS = {
     "accuracy": "accuracy",
@@ -29,6 +30,20 @@ def print_evaluation(evaluation: Evaluation, name: str) -> None:
     console.print(_per_class(evaluation))
     for line in notes(evaluation):
         console.print(line, highlight=False)
+
+
+def print_errors(found: NumberScores, name: str) -> None:
+    """Print the errors at the held-out steps beside the baselines'."""
+    held = {
+        "time": "the last part in time",
+        "sequence": "sequences that it never saw",
+        "file": "the whole file",
+    }
+    table = _table(f"{found.steps:,} steps: {held[found.by]}", "RMSE", "MAE")
+    table.add_row(f"[bold]{name}[/bold]", *(f"[bold]{value:.6g}[/bold]" for value in found.scores.values()))
+    for baseline, scores in found.baselines.items():
+        table.add_row(baseline, *(f"{value:.6g}" for value in scores.values()))
+    result_console().print(table)
 
 
 def print_seeds(runs: list[Evaluation], name: str) -> None:

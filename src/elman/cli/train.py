@@ -6,16 +6,18 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.columns import choose_input, group_column, input_texts, label_column
 from elman.cli.options import add_settings, given_settings
 from elman.cli.output import say
 from elman.cli.run import Files, run_seeds, run_trial
+from elman.cli.train_numbers import run_numbers, task_of
 from elman.data.table import Table
 from elman.errors import UsageError
-from elman.models.settings import Settings
+from elman.models.settings import NumberSettings, Settings
 from elman.models.trial import Rows, Trial, hold_out
 from elman.nn.settings import NetworkSettings
-from elman.settings import check_settings
+from elman.settings import check_settings, settings_of
 from elman.train.settings import LoopSettings
 
 
@@ -25,7 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data", metavar="DATA", help="CSV, TSV, JSON Lines, Parquet, or a folder of text files"
     )
     parser.add_argument("--target", metavar="COL", help="column to answer (of a folder: label)")
-    parser.add_argument("--input", metavar="COL", help="column to read (default: the only other one)")
+    parser.add_argument(
+        "--input",
+        metavar="COL",
+        nargs="+",
+        action="extend",
+        help="column to read, several for numbers (default: all the others)",
+    )
+    add_number_arguments(parser)
     parser.add_argument("--group", metavar="COL", help="rows of one group stay on one side of every split")
     parser.add_argument(
         "--split", choices=("random", "group"), help="how test rows are held out (default: random)"
@@ -42,6 +51,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, "the network", NetworkSettings, seen)
     add_settings(parser, "learning", LoopSettings, seen)
     add_settings(parser, "rows and members", Settings, seen)
+    add_settings(parser, "numbers (--task tag, forecast)", NumberSettings, seen)
+
+
+def add_number_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what says how a table of numbers is to be read."""
+    parser.add_argument(
+        "--task",
+        choices=("classify", "tag", "forecast"),
+        help="classify: a label for each text; tag: a number at every step; forecast: the next value of a "
+        "series (default: classify, or what --id and --time mean)",
+    )
+    parser.add_argument("--id", metavar="COL", help="rows are steps: those of one id are a sequence")
+    parser.add_argument("--time", metavar="COL", help="rows are steps, in the order of this column")
+    add_cell_argument(parser)
 
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +81,11 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    settings = given_settings(arguments, Settings)
+    load_cells(arguments)
+    task = task_of(arguments)
+    if task != "classify":
+        return run_numbers(arguments, task, stem_of(arguments.data))
+    settings = text_settings(arguments)
     seed = settings.pop("random_state", None) or 0
     check_settings(Settings(**settings))
     check_seeds(arguments)
@@ -69,6 +96,16 @@ def run(arguments: argparse.Namespace) -> int:
         seeds = range(seed, seed + arguments.seeds)
         return run_seeds([make_trial(arguments, rows, about, settings, s) for s in seeds], files)
     return run_trial(make_trial(arguments, rows, about, settings, seed), files)
+
+
+def text_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Collect the settings that were given; refuse those that are about numbers."""
+    known = {item.name for item in settings_of(Settings)}
+    for name in given_settings(arguments, NumberSettings):
+        if name not in known:
+            message = f"--{name.replace('_', '-')} has no meaning for --task classify: it is about numbers"
+            raise UsageError(message, code="E275", help="leave it out")
+    return given_settings(arguments, Settings)
 
 
 def check_seeds(arguments: argparse.Namespace) -> None:
@@ -92,7 +129,10 @@ def read_rows(arguments: argparse.Namespace) -> tuple[Rows, dict[str, Any]]:
             help=f"--target {list(table.columns)[-1]}",
         )
     table.column(target)
-    column = choose_input(table, arguments.input, besides=target)
+    if arguments.input and len(arguments.input) > 1:
+        message = "a text is read from one column, and --input names several"
+        raise UsageError(message, code="E112", help="--task tag reads several columns of numbers")
+    column = choose_input(table, arguments.input[0] if arguments.input else None, besides=target)
     labels = label_column(table, target, column)
     texts = input_texts(table, column, learning=True)
     groups = group_column(table, arguments.group, arguments.split)

@@ -1,4 +1,4 @@
-"""``elman demo sine``: the next value of a sine, one update at every time step; then the network runs free."""
+"""``elman demo sine``: the next value of a sine, an update at every step; then the network runs free."""
 
 from __future__ import annotations
 

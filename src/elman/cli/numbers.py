@@ -1,0 +1,171 @@
+"""Tables of numbers as the command line reads them: one row a step, or one row a sequence."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elman.data.numeric import constant_columns
+from elman.data.series import as_targets
+from elman.data.steps import steps, wide
+from elman.data.table import Table
+from elman.errors import DataError, UsageError
+from elman.models.number_trial import NumberRows
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are read, and how.
+
+    Attributes
+    ----------
+    layout
+        "steps": a row is a step of the sequence that ``id`` names; "wide": a row is a sequence.
+    """
+
+    layout: str
+    input: list[str]
+    target: str | None = None
+    id: str | None = None
+    time: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What the model remembers."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    @classmethod
+    def of_model(cls, given: dict[str, Any], arguments: argparse.Namespace) -> Columns:
+        """As in training; the command line may name other columns."""
+        asked = {name: getattr(arguments, name, None) for name in ("input", "target", "id", "time")}
+        return cls(**{"layout": "steps", "input": [], **given, **{k: v for k, v in asked.items() if v}})
+
+
+@dataclass(frozen=True)
+class Read:
+    """The sequences of a table, and for each of their steps the row it comes from."""
+
+    table: Table
+    columns: Columns
+    rows: NumberRows
+    names: list[str]
+    places: list[NDArray[np.int64]]
+
+
+def choose(table: Table, task: str, arguments: argparse.Namespace) -> Columns:
+    """Find the columns to learn from."""
+    named = [*(arguments.input or []), *filter(None, (arguments.id, arguments.time, arguments.target))]
+    for name in named:
+        table.column(name)
+    left = [name for name in table.columns if name not in (arguments.id, arguments.time, arguments.target)]
+    if task == "tag":
+        return _choose_tag(table, arguments, left)
+    if arguments.target is None and arguments.id is None and arguments.time is None:
+        return Columns("wide", arguments.input or left)
+    if arguments.input:
+        message = "a forecast reads the series itself, so --input has no meaning beside --time"
+        raise UsageError(message, code="E112", help="--target COL names the numbers to forecast")
+    if arguments.target is None and len(left) != 1:
+        message = f"which column of {table.source} is to be forecast? it could be {', '.join(left)}"
+        raise UsageError(message, code="E112", help=f"--target {left[0]}" if left else "add one")
+    values = arguments.target or left[0]
+    return Columns("steps", [values], None, arguments.id, arguments.time)
+
+
+def _choose_tag(table: Table, arguments: argparse.Namespace, left: list[str]) -> Columns:
+    if arguments.target is None:
+        message = f"which column of {table.source} is the target? it could be {', '.join(left)}"
+        raise UsageError(message, code="E112", help=f"--target {left[-1]}")
+    inputs = arguments.input or left
+    if not inputs:
+        message = f"{table.source} has no column but the target {arguments.target}"
+        raise UsageError(message, code="E112", help="add a column to learn from")
+    if arguments.target in inputs:
+        where = f"{table.source}, column {arguments.target}"
+        message = f"the target {arguments.target} is an input too"
+        raise DataError(message, code="E244", where=where, help="choose another --target or --input")
+    lists = any(isinstance(value, list) for value in table.column(arguments.target)[:1])
+    layout = "wide" if lists and arguments.time is None else "steps"
+    return Columns(layout, inputs, arguments.target, arguments.id, arguments.time)
+
+
+def read(table: Table, task: str, columns: Columns, *, learning: bool, truth: bool = True) -> Read:
+    """Gather sequences and their targets, each wrong thing with its line.
+
+    ``learning`` refuses what teaches nothing; ``truth`` reads the target too.
+    """
+    if columns.layout == "wide":
+        found = _read_wide(table, task, columns, truth=truth)
+    else:
+        found = _read_steps(table, task, columns, truth=truth)
+    if truth:
+        _check_missing(found)
+    if learning:
+        _check_lengths(found)
+    return found
+
+
+def _read_steps(table: Table, task: str, columns: Columns, *, truth: bool) -> Read:
+    wanted = [columns.target] if columns.target and truth else []
+    gathered = steps(table, [*columns.input, *wanted], columns.id, columns.time)
+    width = len(columns.input)
+    sequences = [values[:, :width] for values in gathered.sequences]
+    targets = [values[:, width:] for values in gathered.sequences] if wanted else None
+    names = [table.source if name is None else f"{columns.id} {name}" for name in gathered.ids]
+    return Read(table, columns, NumberRows(task, sequences, targets), names, list(gathered.rows))
+
+
+def _read_wide(table: Table, task: str, columns: Columns, *, truth: bool) -> Read:
+    sequences = wide(table, columns.input)
+    targets = None
+    if columns.target and truth:
+        targets = as_targets(wide(table, columns.target), sequences)
+    names = [f"{table.counted} {line}" for line in table.lines]
+    places = [np.full(len(values), row, np.int64) for row, values in enumerate(sequences)]
+    return Read(table, columns, NumberRows(task, sequences, targets), names, places)
+
+
+def _check_missing(found: Read) -> None:
+    """A missing number may be an input, never what is to be learnt or scored."""
+    named = [found.columns.target] if found.rows.targets is not None else found.columns.input
+    wanted = found.rows.sequences if found.rows.targets is None else found.rows.targets
+    for values, rows in zip(wanted, found.places, strict=True):
+        gaps = np.argwhere(np.isnan(values))
+        if len(gaps):
+            step, column = gaps[0].tolist()
+            at = step if found.columns.layout == "wide" and len(named) > 1 else column
+            where = found.table.place(int(rows[step]), named[min(at, len(named) - 1)])
+            message = "the number is missing, and it is one to learn or to compare with"
+            raise DataError(message, code="E287", where=where, help="fill it in, or leave the row out")
+
+
+def _check_lengths(found: Read) -> None:
+    least = 2 if found.rows.task == "forecast" else 1
+    for row, (values, name) in enumerate(zip(found.rows.sequences, found.names, strict=True)):
+        if len(values) < least:
+            places = found.places[row]
+            where = found.table.place(int(places[0]) if len(places) else row)
+            what = "is empty" if not len(values) else "has one step only, so there is no next value to learn"
+            message = f"the sequence {name} {what}"
+            code = "E286" if len(values) else "E284"
+            raise DataError(message, code=code, where=where, help="leave it out, or add steps")
+
+
+def notes(found: Read) -> list[str]:
+    """Say what was read, and what is unusual about it."""
+    rows, columns = found.rows, found.columns
+    reads = ", ".join(columns.input[:6]) + (" …" if len(columns.input) > 6 else "")
+    arrow = "the next value" if columns.target is None else columns.target
+    many = "1 sequence" if len(rows.sequences) == 1 else f"{len(rows.sequences):,} sequences"
+    lines = [f"{found.table.source}: {many}, {rows.steps:,} steps, {reads} -> {arrow}"]
+    if columns.layout == "steps":
+        named = [*columns.input, *([columns.target] if columns.target else [])]
+        constant = constant_columns(found.table, named)
+        if constant:
+            lines.append(f"constant, so nothing can be learnt of it: {', '.join(constant)}")
+    return lines

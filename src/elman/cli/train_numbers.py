@@ -1,0 +1,176 @@
+"""``elman train`` for numbers: tag every step, or forecast a series."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+from elman.cli.numbers import Columns, Read, choose, notes, read
+from elman.cli.options import ALIASES, given_settings
+from elman.cli.output import print_json, say
+from elman.cli.progress import interruptible, shown
+from elman.cli.report import print_errors
+from elman.cli.run import INTERRUPTED, Files, clock, name_of
+from elman.data.table import Table
+from elman.errors import DivergedError, MissingExtraError, UsageError
+from elman.models.model import Model
+from elman.models.number_trial import (
+    Fold,
+    NumberScores,
+    everything,
+    hold_out,
+    learning,
+    make_estimator,
+    measure,
+)
+from elman.models.settings import NumberSettings, Settings
+from elman.settings import check_settings, settings_of
+
+
+def task_of(arguments: argparse.Namespace) -> str:
+    """Take the task that was named, or the one that the options mean, and say so."""
+    if arguments.task is not None:
+        return str(arguments.task)
+    if arguments.id is None and arguments.time is None:
+        return "classify"
+    task = "forecast" if arguments.target is None else "tag"
+    said = "the next value of a series" if task == "forecast" else "a number at every step"
+    say(f"task: {task} ({said}), since rows are steps; --task chooses another")
+    return task
+
+
+def run_numbers(arguments: argparse.Namespace, task: str, stem: str) -> int:
+    """Learn, measure on what was held out, save, draw, print; the exit code."""
+    settings = settings_for(arguments, task)
+    seed = settings.pop("random_state", None) or 0
+    check_settings(NumberSettings(**settings))
+    files = Files.choose(arguments, stem)
+    table = Table.read(arguments.data, encoding=arguments.encoding)
+    found = read(table, task, choose(table, task, arguments), learning=True)
+    for line in notes(found):
+        say(line)
+    fold = hold_out(found.rows, seed) if arguments.test is None else with_test(found, arguments)
+    start = time.monotonic()
+    model, stopped = learn(task, settings, seed, fold, files)
+    columns = found.columns.to_json()
+    model = dataclasses.replace(
+        model, training={**model.training, "source": table.source, "columns": columns, "seed": seed}
+    )
+    model.save(files.model)
+    if stopped:
+        say(f"stopped: the best network so far is in {files.model}; the same command and --resume goes on")
+        return INTERRUPTED
+    scores = measure(model, fold)
+    counts = {"by": fold.by, "train_steps": fold.learnt.steps, "test_steps": scores.steps}
+    model = dataclasses.replace(model, training={**model.training, "split": counts}, scores=scores.to_json())
+    model.save(files.model)
+    names = found.names if arguments.test is None and fold.by == "time" else held_names(fold)
+    tell(model, scores, counts, draw(model, scores, names, files.model), files, start)
+    return 0
+
+
+def settings_for(arguments: argparse.Namespace, task: str) -> dict[str, Any]:
+    """Collect the settings that were given; refuse those that the task does not know."""
+    known = {item.name for item in settings_of(NumberSettings)}
+    for name in given_settings(arguments, Settings):
+        if name not in known:
+            option = ALIASES.get(name, "--" + name.replace("_", "-"))
+            message = f"{option} has no meaning for --task {task}: it is about texts and labels"
+            raise UsageError(message, code="E275", help="leave it out")
+    if arguments.seeds > 1 or arguments.group or arguments.split:
+        message = f"--seeds, --group and --split are not there yet for --task {task}"
+        raise UsageError(message, code="E275", help="leave it out")
+    return given_settings(arguments, NumberSettings)
+
+
+def with_test(found: Read, arguments: argparse.Namespace) -> Fold:
+    """Learn from all of DATA, measure on the test file."""
+    table = Table.read(arguments.test, encoding=arguments.encoding)
+    test = read(table, found.rows.task, found.columns, learning=True)
+    return Fold(found.rows, test.rows, everything(test.rows), "file")
+
+
+def held_names(fold: Fold) -> list[str]:
+    """Count the sequences that are measured."""
+    return [f"held-out sequence {row + 1}" for row in range(len(fold.measured.sequences))]
+
+
+def learn(task: str, settings: dict[str, Any], seed: int, fold: Fold, files: Files) -> tuple[Model, bool]:
+    """Learn until it is done or a signal comes; the model, and whether it was stopped."""
+    estimator = make_estimator(task, settings, seed)
+    steps = learning(estimator, fold.learnt, files.checkpoint)
+    with interruptible() as flag:
+        try:
+            for _ in shown(steps, files.as_json):
+                if flag:
+                    break
+        except DivergedError as error:
+            kept = ""
+            if hasattr(estimator, "model_"):
+                estimator.model_.save(files.model)
+                kept = f"; the best network so far is in {files.model}"
+            raise DivergedError(error.message + kept, code=error.code, help=error.help) from error
+        finally:
+            steps.close()
+    return estimator.model_, bool(flag) and not estimator.model_.training["complete"]
+
+
+def draw(model: Model, scores: NumberScores, names: list[str], path: Path) -> list[Path]:
+    """Draw the pictures beside the model; without matplotlib say what would add them."""
+    from elman.models.number_pictures import draw_held_out
+    from elman.models.pictures import draw_history
+
+    held, history = (path.with_name(f"{path.stem}-{kind}.png") for kind in ("held-out", "learning"))
+    try:
+        draw_held_out(scores, names, held)
+        draw_history(model.training["history"], history)
+    except MissingExtraError as error:
+        say(f"no pictures: {error}")
+        return []
+    return [held, history]
+
+
+def tell(
+    model: Model,
+    scores: NumberScores,
+    counts: dict[str, Any],
+    pictures: list[Path],
+    files: Files,
+    start: float,
+) -> None:
+    """Print the result."""
+    if files.as_json:
+        places = {"model": str(files.model), "pictures": [str(path) for path in pictures]}
+        print_json({**scores.to_json(), "split": counts, **places})
+        return
+    print_errors(scores, name_of(model))
+    for path in (files.model, *pictures):
+        say(f"written: {path}")
+    say(f"learnt, measured and drawn in {clock(time.monotonic() - start)}")
+
+
+def evaluate_numbers(model: Model, arguments: argparse.Namespace) -> int:
+    """Score a saved model on every step of a file."""
+    columns = Columns.of_model(model.training.get("columns", {}), arguments)
+    table = Table.read(arguments.data, encoding=arguments.encoding)
+    found = read(table, model.task, columns, learning=True)
+    learnt = found.rows
+    if arguments.train is not None:
+        known = Table.read(arguments.train, encoding=arguments.encoding)
+        learnt = read(known, model.task, columns, learning=True).rows
+    for line in notes(found):
+        say(line)
+    scores = measure(model, Fold(learnt, found.rows, everything(found.rows), "file"))
+    if arguments.train is None:  # its mean would be that of the truth itself
+        scores.baselines.pop("mean of training")
+    if arguments.json:
+        counts = {"by": "file", "test_steps": scores.steps}
+        print_json({**scores.to_json(), "split": counts, "model": arguments.model, "pictures": []})
+    else:
+        print_errors(scores, name_of(model))
+        if arguments.train is None:
+            say("--train FILE adds the mean of training as a baseline")
+    return 0

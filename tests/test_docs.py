@@ -18,12 +18,15 @@ import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from elman import cells
 from elman.cli.parser import COMMANDS, command_parser, main_parser
 from elman.data.codes import CODES
 
 ROOT = Path(__file__).parent.parent
+LANGUAGES = ("ko", "vi", "zh")
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(ROOT / f"README.{language}.md" for language in LANGUAGES),
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in page.parts),
 ]
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,9 +81,12 @@ def test_python_of_a_page_runs(page: Path, folder: Path) -> None:
     document = Sybil([PythonCodeBlockParser()]).parse(page)
     examples = list(document.examples())
     assert len(examples) == len(fences(page, "python"))
+    before = dict(cells.CELLS)
     for example in examples:  # in one test, for they share a namespace, and workers deal tests
         with contextlib.redirect_stdout(io.StringIO()):
             example.evaluate()
+    cells.CELLS.clear()  # what a page registers is gone after it
+    cells.CELLS.update(before)
 
 
 def test_many_pages_show_python() -> None:
@@ -231,3 +237,26 @@ def test_remote_assets_are_found() -> None:
     assert remote_assets("<link rel='stylesheet' href='//a.b/c.css'><img src='_static/x.png'>") == [
         "<link rel='stylesheet' href='//a.b/c.css'>"
     ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_shows_the_commands_of_the_readme(language: str) -> None:
+    english, other = ROOT / "README.md", ROOT / f"README.{language}.md"
+    assert shown_commands(other) == shown_commands(english)
+    demos = re.compile(r"`elman demo ([a-z-]+)`")
+    assert demos.findall(other.read_text("utf-8")) == demos.findall(english.read_text("utf-8"))
+    assert f"README.{language}.md" in english.read_text("utf-8")
+
+
+def test_every_demo_of_the_readme_is_one() -> None:
+    from elman.cli.demo import DEMOS
+
+    shown = set(re.findall(r"elman demo ([a-z-]+)", (ROOT / "README.md").read_text("utf-8")))
+    assert shown == set(DEMOS) - {"names"}
+
+
+def test_every_cell_has_its_page_and_its_test() -> None:
+    for name in ("rnn", "lstm", "gru", "names", "sine"):
+        assert name in cells.CELLS
+        assert (ROOT / "docs" / "recurrences" / f"{name}.md").exists()
+        assert (ROOT / "tests" / "cells" / f"test_{name}.py").exists()

@@ -104,7 +104,7 @@ def text_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     for name in given_settings(arguments, NumberSettings):
         if name not in known:
             message = f"--{name.replace('_', '-')} has no meaning for --task classify: it is about numbers"
-            raise UsageError(message, code="E275", help="leave it out")
+            raise UsageError(message, code="E139", help="leave it out")
     return given_settings(arguments, Settings)
 
 

@@ -79,10 +79,10 @@ def settings_for(arguments: argparse.Namespace, task: str) -> dict[str, Any]:
         if name not in known:
             option = ALIASES.get(name, "--" + name.replace("_", "-"))
             message = f"{option} has no meaning for --task {task}: it is about texts and labels"
-            raise UsageError(message, code="E275", help="leave it out")
+            raise UsageError(message, code="E139", help="leave it out")
     if arguments.seeds > 1 or arguments.group or arguments.split:
         message = f"--seeds, --group and --split are not there yet for --task {task}"
-        raise UsageError(message, code="E275", help="leave it out")
+        raise UsageError(message, code="E139", help="leave it out")
     return given_settings(arguments, NumberSettings)
 
 

@@ -105,7 +105,7 @@ def by_time(rows: NumberRows) -> Fold:
         counted.append(np.arange(len(truth)) >= (first if cut < len(values) else len(truth)))
     if not any(mask.any() for mask in counted):
         message = "no sequence is long enough to hold out a part of it"
-        raise DataError(message, code="E270", help="give longer sequences, or more of them")
+        raise DataError(message, code="E289", help="give longer sequences, or more of them")
     return Fold(learnt, rows, counted, "time")
 
 

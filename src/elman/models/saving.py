@@ -235,7 +235,7 @@ def _check_registered(manifest: dict[str, Any], source: str) -> None:
     if isinstance(name, str) and name not in CELLS:
         message = f"{source} holds a network of the cell {name!r}, which is not registered here"
         help_ = (
-            "register its class with elman.cells.register (or elman.cells.load.load_cell), then load again"
+            "register its class with elman.cells.register (in a shell: --cell-from FILE.py), then load again"
         )
         _refuse(message, source, "E309", help_)
 

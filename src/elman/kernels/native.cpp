@@ -1,12 +1,284 @@
-// The compiled part of elman. It holds no arithmetic yet: it tells what the processor can do.
+// The boundary between Python and the kernels: checks what comes, owns what is kept, and lets other threads run.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <cmath>
+#include <cstring>
+#include <stdexcept>
+
+#include "cpp/ragged.hpp"
+#include "cpp/stepper.hpp"
 
 namespace nb = nanobind;
+using namespace elman;
 
 namespace {
 
-constexpr int abi = 1;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 2;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
+
+using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
+using Out = nb::ndarray<float, nb::c_contig, nb::device::cpu>;
+using Ids = nb::ndarray<const int64_t, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<const uint8_t, nb::c_contig, nb::device::cpu>;
+template <class A>
+using Maybe = std::optional<A>;
+
+// Every array has just the shape that the call needs, or nothing is read: the one rule of this boundary.
+template <class A>
+void expect(const A &a, std::initializer_list<int64_t> shape, const char *name) {
+    bool same = a.ndim() == shape.size();
+    size_t axis = 0;
+    for (const int64_t n : shape) same = same && static_cast<int64_t>(a.shape(axis++)) == n;
+    if (same) return;
+    std::string wanted, given;
+    for (const int64_t n : shape) wanted += (wanted.empty() ? "" : ", ") + std::to_string(n);
+    for (size_t i = 0; i < a.ndim(); ++i) given += (i ? ", " : "") + std::to_string(a.shape(i));
+    throw std::invalid_argument(std::string(name) + " has shape (" + given + "), expected (" + wanted + ")");
+}
+
+const float *data(const Maybe<In> &a, std::initializer_list<int64_t> shape, const char *name) {
+    if (!a) return nullptr;
+    expect(*a, shape, name);
+    return a->data();
+}
+
+void expect_lengths(const Maybe<Ids> &lengths, int64_t T, int64_t B) {
+    if (!lengths) return;
+    expect(*lengths, {B}, "lengths");
+    for (int64_t b = 0; b < B; ++b)
+        if (lengths->data()[b] < 0 || lengths->data()[b] > T) throw std::invalid_argument("a length is not between 0 and T");
+}
+
+void expect_ids(const int64_t *ids, int64_t n, int64_t size) {
+    for (int64_t i = 0; i < n; ++i)
+        if (ids[i] < 0 || ids[i] >= size) throw std::invalid_argument("an id is outside its table");
+}
+
+int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
+
+Cell cell_named(const std::string &name) {
+    if (name == "rnn") return Cell::rnn;
+    if (name == "lstm") return Cell::lstm;
+    if (name == "gru") return Cell::gru;
+    throw std::invalid_argument("no kernel for the cell " + name);
+}
+
+Activation activation_named(const std::string &name) {
+    if (name == "tanh") return Activation::tanh;
+    if (name == "relu") return Activation::relu;
+    if (name == "identity") return Activation::identity;
+    throw std::invalid_argument("no kernel for the nonlinearity " + name);
+}
+
+// A layer in one direction with its own copy of the weights, packed.
+struct Layer {
+    Layer(const std::string &cell, const std::string &nonlinearity, const In &w_ih, const In &w_hh,
+          const Maybe<In> &b_ih, const Maybe<In> &b_hh) {
+        Weights w{};
+        w.cell = cell_named(cell), w.activation = activation_named(nonlinearity);
+        if (w_hh.ndim() != 2 || w_ih.ndim() != 2) throw std::invalid_argument("weights have two dimensions");
+        const int64_t G = gates_of(w.cell);
+        w.H = static_cast<int64_t>(w_hh.shape(1)), w.D = static_cast<int64_t>(w_ih.shape(1));
+        if (w.H < 1) throw std::invalid_argument("hidden_size must be at least 1");
+        expect(w_ih, {G * w.H, w.D}, "weight_ih");
+        expect(w_hh, {G * w.H, w.H}, "weight_hh");
+        w.w_ih = w_ih.data(), w.w_hh = w_hh.data();
+        w.b_ih = data(b_ih, {G * w.H}, "bias_ih"), w.b_hh = data(b_hh, {G * w.H}, "bias_hh");
+        packed = kernels()->pack(w);
+    }
+    Packed packed;
+};
+
+// x is (T, B, D), or ids (T, B) of a one-hot input; out (T, B, ·) is written from `column` on.
+struct Inputs {
+    Inputs(const Packed &w, const Maybe<In> &x, const Maybe<Ids> &ids, const Maybe<Ids> &lengths,
+           const Maybe<Flags> &reset, const Maybe<In> &h0, const Maybe<In> &c0) {
+        const auto wanted = static_cast<size_t>(x ? 3 : 2);
+        if ((!x && !ids) || (x ? x->ndim() : ids->ndim()) != wanted)
+            throw std::invalid_argument("the input is (T, B, D) numbers, or (T, B) ids");
+        scan.weights = &w;
+        scan.T = static_cast<int64_t>(x ? x->shape(0) : ids->shape(0));
+        scan.B = static_cast<int64_t>(x ? x->shape(1) : ids->shape(1));
+        if (x) expect(*x, {scan.T, scan.B, w.D}, "the input"), scan.x = x->data();
+        else expect_ids(ids->data(), scan.T * scan.B, w.D), scan.ids = ids->data();
+        expect_lengths(lengths, scan.T, scan.B);
+        scan.lengths = lengths ? lengths->data() : nullptr;
+        if (reset) expect(*reset, {scan.T, scan.B}, "reset"), scan.reset = reset->data();
+        scan.h0 = data(h0, {scan.B, w.H}, "h0"), scan.c0 = data(c0, {scan.B, w.H}, "c0");
+    }
+    Scan scan{};
+};
+
+std::unique_ptr<Saved> scan(const Layer &layer, const Maybe<In> &x, const Maybe<Ids> &ids, const Maybe<Ids> &lengths,
+                            const Maybe<Flags> &reset, const Maybe<In> &h0, const Maybe<In> &c0, bool reverse,
+                            int threads, const Out &out, int64_t column, const Out &hn, const Maybe<Out> &cn, bool keep) {
+    Scan s = Inputs(layer.packed, x, ids, lengths, reset, h0, c0).scan;
+    const int64_t H = layer.packed.H;
+    if (out.ndim() != 3) throw std::invalid_argument("out is (T, B, at least H)");
+    s.out_stride = static_cast<int64_t>(out.shape(2));
+    expect(out, {s.T, s.B, s.out_stride}, "out");
+    if (column < 0 || column + H > s.out_stride) throw std::invalid_argument("out is too narrow");
+    expect(hn, {s.B, H}, "hn");
+    if (layer.packed.cell == Cell::lstm) {
+        if (!cn) throw std::invalid_argument("cn is missing");
+        expect(*cn, {s.B, H}, "cn"), s.cn = cn->data();
+    }
+    s.out = out.data() + column, s.hn = hn.data(), s.reverse = reverse, s.threads = threads;
+    const nb::gil_scoped_release others_run;
+    return run(s, keep);
+}
+
+// Gradients of one scan. `grads`: d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h0, d_c0 to be written (biases, d_c0 may be None).
+void scan_back(const std::string &cell, const std::string &nonlinearity, const In &w_ih, const In &w_hh,
+               const Saved &saved, const Maybe<In> &x, const Maybe<Ids> &ids, const In &out, const In &d_out,
+               const Maybe<In> &d_hn, const Maybe<In> &d_cn, const Maybe<Out> &d_x, const Out &d_w_ih, const Out &d_w_hh,
+               const Maybe<Out> &d_b_ih, const Maybe<Out> &d_b_hh, const Out &d_h0, const Maybe<Out> &d_c0, int threads) {
+    Weights w{};
+    w.cell = cell_named(cell), w.activation = activation_named(nonlinearity);
+    if (w_hh.ndim() != 2 || w_ih.ndim() != 2) throw std::invalid_argument("weights have two dimensions");
+    const int64_t G = gates_of(w.cell), T = saved.ragged.T, B = saved.ragged.B;
+    w.H = static_cast<int64_t>(w_hh.shape(1)), w.D = static_cast<int64_t>(w_ih.shape(1));
+    const int64_t H = w.H, D = w.D;
+    expect(w_ih, {G * H, D}, "weight_ih"), expect(w_hh, {G * H, H}, "weight_hh");
+    if (static_cast<int64_t>(saved.h0.size()) != B * H) throw std::invalid_argument("saved by another layer");
+    if (x) expect(*x, {T, B, D}, "the input");
+    else if (ids) expect(*ids, {T, B}, "ids"), expect_ids(ids->data(), T * B, D);
+    else throw std::invalid_argument("the input is missing");
+    expect(out, {T, B, H}, "out"), expect(d_out, {T, B, H}, "d_out");
+    expect(d_w_ih, {G * H, D}, "d_w_ih"), expect(d_w_hh, {G * H, H}, "d_w_hh"), expect(d_h0, {B, H}, "d_h0");
+    if (d_b_ih) expect(*d_b_ih, {G * H}, "d_b_ih");
+    if (d_b_hh) expect(*d_b_hh, {G * H}, "d_b_hh");
+    if (d_x) expect(*d_x, {T, B, D}, "d_x");
+    if (w.cell == Cell::lstm && !d_c0) throw std::invalid_argument("d_c0 is missing");
+    if (d_c0) expect(*d_c0, {B, H}, "d_c0");
+    w.w_ih = w_ih.data(), w.w_hh = w_hh.data();
+    BackScan b{};
+    b.weights = &w, b.saved = &saved, b.x = x ? x->data() : nullptr, b.ids = x ? nullptr : ids->data();
+    b.out = out.data(), b.d_out = d_out.data();
+    b.d_hn = data(d_hn, {B, H}, "d_hn"), b.d_cn = data(d_cn, {B, H}, "d_cn");
+    b.d_x = d_x && x ? d_x->data() : nullptr;
+    b.d_w_ih = d_w_ih.data(), b.d_w_hh = d_w_hh.data();
+    b.d_b_ih = d_b_ih ? d_b_ih->data() : nullptr, b.d_b_hh = d_b_hh ? d_b_hh->data() : nullptr;
+    b.d_h0 = d_h0.data(), b.d_c0 = d_c0 ? d_c0->data() : nullptr, b.threads = threads;
+    const nb::gil_scoped_release others_run;
+    run_back(b);
+}
+
+// (M, D), (K, D), (K) -> (M, K), written to y
+void linear(const In &x, const In &weight, const Maybe<In> &bias, const Out &y, int threads) {
+    if (x.ndim() != 2 || weight.ndim() != 2) throw std::invalid_argument("linear takes (M, D) and (K, D)");
+    const auto M = static_cast<int64_t>(x.shape(0)), D = static_cast<int64_t>(x.shape(1)), K = static_cast<int64_t>(weight.shape(0));
+    expect(weight, {K, D}, "weight"), expect(y, {M, K}, "y");
+    const float *b = data(bias, {K}, "bias");
+    const nb::gil_scoped_release others_run;
+    const Floats panels = kernels()->pack_linear(weight.data(), K, D);
+    kernels()->linear(x.data(), M, D, panels.data(), b, K, y.data(), threads);
+}
+
+void softmax(const Out &rows, bool logs) {
+    if (rows.ndim() != 2) throw std::invalid_argument("softmax takes (M, K)");
+    const auto M = static_cast<int64_t>(rows.shape(0)), K = static_cast<int64_t>(rows.shape(1));
+    if (K == 0) return;
+    const nb::gil_scoped_release others_run;
+    (logs ? kernels()->log_softmax : kernels()->softmax)(rows.data(), M, K);
+}
+
+// outputs (T, B, H) -> pooled (B, H); kind: 0 mean, 1 max, 2 sum; t rising
+void pool(const In &outputs, const Ids &lengths, int kind, const Out &pooled) {
+    if (outputs.ndim() != 3) throw std::invalid_argument("pool takes (T, B, H)");
+    const auto T = static_cast<int64_t>(outputs.shape(0)), B = static_cast<int64_t>(outputs.shape(1)), H = static_cast<int64_t>(outputs.shape(2));
+    expect_lengths(lengths, T, B), expect(pooled, {B, H}, "pooled");
+    const nb::gil_scoped_release others_run;
+    const Kernels &k = *kernels();
+    for (int64_t b = 0; b < B; ++b) {
+        float *row = pooled.data() + b * H;
+        const int64_t n = lengths.data()[b];
+        const float first = kind == 1 && n ? -INFINITY : 0.0f;
+        for (int64_t j = 0; j < H; ++j) row[j] = first;
+        for (int64_t t = 0; t < n; ++t) (kind == 1 ? k.max : k.add)(row, outputs.data() + (t * B + b) * H, H);
+        if (kind == 0 && n) k.divide(row, static_cast<float>(n), H);
+    }
+}
+
+// y (M, E) = the sum of one row of each table, in the order of the tables; ids (M, tables)
+void embed(const std::vector<In> &tables, const Ids &ids, const Out &y) {
+    if (tables.empty() || ids.ndim() != 2 || y.ndim() != 2) throw std::invalid_argument("embed takes ids (M, tables)");
+    const auto M = static_cast<int64_t>(ids.shape(0)), G = static_cast<int64_t>(ids.shape(1)), E = static_cast<int64_t>(y.shape(1));
+    expect(y, {M, E}, "y");
+    if (G != static_cast<int64_t>(tables.size())) throw std::invalid_argument("one table for each column of ids");
+    for (const In &table : tables) {
+        if (table.ndim() != 2) throw std::invalid_argument("a table has two dimensions");
+        expect(table, {static_cast<int64_t>(table.shape(0)), E}, "table");
+    }
+    for (int64_t m = 0; m < M; ++m)
+        for (int64_t g = 0; g < G; ++g) expect_ids(ids.data() + m * G + g, 1, static_cast<int64_t>(tables[static_cast<size_t>(g)].shape(0)));
+    const nb::gil_scoped_release others_run;
+    const Kernels &k = *kernels();
+    for (int64_t m = 0; m < M; ++m) {
+        float *row = y.data() + m * E;
+        for (int64_t g = 0; g < G; ++g) {
+            const float *from = tables[static_cast<size_t>(g)].data() + ids.data()[m * G + g] * E;
+            if (g) k.add(row, from, E);
+            else std::memcpy(row, from, static_cast<size_t>(E) * sizeof(float));
+        }
+    }
+}
+
+// y (M, K) = y * scale + shift, in place
+void scale(const Out &y, const In &by, const In &shift) {
+    if (y.ndim() != 2) throw std::invalid_argument("scale takes (M, K)");
+    const auto M = static_cast<int64_t>(y.shape(0)), K = static_cast<int64_t>(y.shape(1));
+    expect(by, {K}, "scale"), expect(shift, {K}, "shift");
+    kernels()->scale(y.data(), by.data(), shift.data(), M, K);
+}
+
+void map(int which, const In &x, const Out &y) {
+    if (x.size() != y.size()) throw std::invalid_argument("x and y differ in size");
+    kernels()->map(which, x.data(), y.data(), static_cast<int64_t>(x.size()));
+}
+
+Pool pool_named(const std::string &name) {
+    if (name == "last") return Pool::last;
+    if (name == "mean") return Pool::mean;
+    if (name == "max") return Pool::max;
+    if (name == "sum") return Pool::sum;
+    throw std::invalid_argument("no pooling is called " + name);
+}
+
+// The weights of one layer, as Python hands them over: cell, nonlinearity, w_ih, w_hh, b_ih, b_hh.
+Packed packed_from(const nb::tuple &t) {
+    if (nb::len(t) != 6) throw std::invalid_argument("a layer is cell, nonlinearity and four weights");
+    return Layer(nb::cast<std::string>(t[0]), nb::cast<std::string>(t[1]), nb::cast<In>(t[2]), nb::cast<In>(t[3]),
+                 nb::cast<Maybe<In>>(t[4]), nb::cast<Maybe<In>>(t[5])).packed;
+}
+
+std::unique_ptr<Stepper> stepper(const nb::list &layers, const std::vector<std::string> &pools, float shortcut,
+                                 const In &head, const In &head_bias, int64_t sessions) {
+    std::vector<Packed> packed;
+    for (const nb::handle layer : layers) packed.push_back(packed_from(nb::cast<nb::tuple>(layer)));
+    if (packed.empty() || sessions < 1) throw std::invalid_argument("a stepper has at least one layer and one session");
+    for (size_t n = 1; n < packed.size(); ++n)
+        if (packed[n].D != packed[n - 1].H) throw std::invalid_argument("a layer does not read what the one below gives");
+    std::vector<Pool> kinds;
+    for (const std::string &name : pools) kinds.push_back(pool_named(name));
+    const int64_t H = packed.back().H;
+    const int64_t read = kinds.empty() ? H : H * static_cast<int64_t>(kinds.size()) + (shortcut != 0.0f ? packed[0].D : 0);
+    if (head.ndim() != 2) throw std::invalid_argument("the head has two dimensions");
+    const auto K = static_cast<int64_t>(head.shape(0));
+    expect(head, {K, read}, "head.weight"), expect(head_bias, {K}, "head.bias");
+    return std::make_unique<Stepper>(std::move(packed), std::move(kinds), shortcut, head.data(), head_bias.data(), K, sessions);
+}
+
+nb::ndarray<nb::numpy, float, nb::ndim<2>> fresh(int64_t rows, int64_t columns) {
+    auto *memory = new float[static_cast<size_t>(rows * columns) + 1];
+    const nb::capsule owner(memory, [](void *p) noexcept { delete[] static_cast<float *>(p); });
+    return nb::ndarray<nb::numpy, float, nb::ndim<2>>(memory, {static_cast<size_t>(rows), static_cast<size_t>(columns)}, owner);
+}
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define ELMAN_HAS(feature) (__builtin_cpu_supports(feature) != 0)
@@ -32,7 +304,62 @@ nb::dict cpu_features() {
 }  // namespace
 
 NB_MODULE(_native, module) {
+    nb::set_leak_warnings(false);  // a model may live until the process ends
     module.attr("abi") = abi;
     module.attr("version") = version;
     module.def("cpu_features", &cpu_features, "Which vector instructions this processor has: {name: bool}.");
+    module.def("isa", [] { return kernels()->name; }, "The instruction set in use.");
+    module.def("isas", &kernels_available, "The instruction sets that this processor has, the best first.");
+    module.def("choose", &choose_kernels, "Use the instruction set of this name; False if it is not there.");
+    module.def("set_poison", [](bool on) { poison = on; }, "Fill fresh memory with NaN, to prove that nothing reads it.");
+    nb::class_<Layer>(module, "Layer")
+        .def(nb::init<const std::string &, const std::string &, const In &, const In &, const Maybe<In> &, const Maybe<In> &>(),
+             nb::arg().noconvert(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert().none(),
+             nb::arg().noconvert().none());
+    nb::class_<Saved>(module, "Saved");
+    module.def("scan", &scan, nb::arg(), nb::arg().noconvert().none(), nb::arg().noconvert().none(),
+               nb::arg().noconvert().none(), nb::arg().noconvert().none(), nb::arg().noconvert().none(),
+               nb::arg().noconvert().none(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg(),
+               nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg());
+    module.def("scan_back", &scan_back, nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(),
+               nb::arg().noconvert().none(), nb::arg().noconvert().none(), nb::arg().noconvert(),
+               nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg().noconvert().none(),
+               nb::arg().noconvert().none(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert().none(),
+               nb::arg().noconvert().none(), nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg());
+    module.def("linear", &linear, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert().none(),
+               nb::arg().noconvert(), nb::arg());
+    module.def("softmax", &softmax, nb::arg().noconvert(), nb::arg());
+    module.def("pool", &pool, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
+    module.def("embed", &embed, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
+    module.def("scale", &scale, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
+    module.def("map", &map, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
+    nb::class_<Stepper>(module, "Stepper")
+        .def(nb::new_(&stepper))
+        .def("step",
+             [](Stepper &self, const In &x) {
+                 expect(x, {self.sessions(), self.features()}, "x");
+                 auto answer = fresh(self.sessions(), self.outputs());
+                 self.step(x.data(), answer.data());
+                 return answer;
+             },
+             nb::arg().noconvert())
+        .def("reset", [](Stepper &self) { self.reset(); })
+        .def("reset_one",
+             [](Stepper &self, int64_t session) {
+                 if (session < 0 || session >= self.sessions()) throw std::invalid_argument("there is no such session");
+                 self.reset(session);
+             })
+        .def_prop_ro("state_size", &Stepper::state_size)
+        .def("get_state",
+             [](Stepper &self) {
+                 auto copy = fresh(1, self.state_size());
+                 std::memcpy(copy.data(), self.state(), static_cast<size_t>(self.state_size()) * sizeof(float));
+                 return copy;
+             })
+        .def("set_state",
+             [](Stepper &self, const In &state) {
+                 expect(state, {1, self.state_size()}, "state");
+                 std::memcpy(self.state(), state.data(), static_cast<size_t>(self.state_size()) * sizeof(float));
+             },
+             nb::arg().noconvert());
 }

@@ -1,0 +1,151 @@
+// One instruction set's table of kernels; compiled once for each (see CMakeLists.txt).
+#include <algorithm>
+
+#include "scan.hpp"
+
+namespace elman::ELMAN_ISA {
+namespace {
+
+Packed pack(const Weights &w) {
+    switch (w.cell) {
+        case Cell::rnn: return pack_for<Rnn>(w);
+        case Cell::lstm: return pack_for<Lstm>(w);
+        default: return pack_for<Gru>(w);
+    }
+}
+
+void run_forward(const Forward &f) {
+    switch (f.weights->cell) {
+        case Cell::rnn: return forward(f, Rnn{f.weights->activation});
+        case Cell::lstm: return forward(f, Lstm{});
+        default: return forward(f, Gru{});
+    }
+}
+
+void run_backward(const Backward &b) {
+    switch (b.weights->cell) {
+        case Cell::rnn: return Back<Rnn>(b, Rnn{b.weights->activation}).run();
+        case Cell::lstm: return Back<Lstm>(b, Lstm{}).run();
+        default: return Back<Gru>(b, Gru{}).run();
+    }
+}
+
+Floats pack_linear(const float *w, int64_t K, int64_t D) { return pack_panels<Rnn>(w, K, D); }
+
+void linear(const float *x, int64_t M, int64_t D, const float *panels, const float *bias, int64_t K, float *y,
+            int threads) {
+    parallel(threads, [&](int part, int parts) {
+        Product{{x, D, 1, D, 0}, panels, K, bias, 0, y, K}(M, part, parts);
+    });
+}
+
+float highest(const float *row, int64_t K) {
+    float most = row[0];
+    for (int64_t k = 1; k < K; ++k) most = row[k] > most || row[k] != row[k] ? row[k] : most;
+    return most;
+}
+
+void exp_from(const float *row, float most, float *e, int64_t K) {
+    for (int64_t k = 0; k < K; k += W) {
+        const Vec y = load_some(row + k, K - k) - set(most);
+        store_some(e + k, exp_of_negative(y), K - k);
+    }
+}
+
+float sum(const float *row, int64_t K) {  // one chain, k rising
+    float total = 0.0f;
+    for (int64_t k = 0; k < K; ++k) total += row[k];
+    return total;
+}
+
+void softmax(float *rows, int64_t M, int64_t K) {
+    parallel(1, [&](int, int) {
+        for (int64_t m = 0; m < M; ++m, rows += K) {
+            exp_from(rows, highest(rows, K), rows, K);
+            const Vec total = set(sum(rows, K));
+            for (int64_t k = 0; k < K; k += W) store_some(rows + k, load_some(rows + k, K - k) / total, K - k);
+        }
+    });
+}
+
+// ln x for a normal x >= 1: ln(2^e (1 + f)) = e ln 2 + f - f²/2 + f³ p(f); own coefficients, about 1 ulp
+float log_of(float x) {
+    if (!(x < 3e38f)) return x;
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    const uint32_t shifted = bits - 0x3f3504f3u;  // the bits of √½
+    const int32_t e = static_cast<int32_t>(shifted) >> 23;
+    bits -= static_cast<uint32_t>(e) << 23;
+    float m;
+    std::memcpy(&m, &bits, 4);
+    const float f = m - 1.0f;
+    constexpr float p[] = {0.0677323968f, -0.117013814f, 0.118906071f,  -0.124017439f, 0.142187357f,
+                           -0.166681701f, 0.200021629f,  -0.250000073f, 0.33333312f};
+    float y = p[0];
+    for (int i = 1; i < 9; ++i) y = std::fma(y, f, p[i]);
+    const float square = f * f, n = static_cast<float>(e);
+    y = std::fma(square * f, y, n * 1.42860677e-6f);
+    y = std::fma(-0.5f, square, y);
+    return std::fma(n, 0.693145752f, f + y);
+}
+
+void log_softmax(float *rows, int64_t M, int64_t K) {
+    parallel(1, [&](int, int) {
+        Floats e(static_cast<size_t>(K));
+        for (int64_t m = 0; m < M; ++m, rows += K) {
+            const float most = highest(rows, K);
+            exp_from(rows, most, e.data(), K);
+            const Vec less = set(log_of(sum(e.data(), K)));
+            for (int64_t k = 0; k < K; k += W)
+                store_some(rows + k, (load_some(rows + k, K - k) - set(most)) - less, K - k);
+        }
+    });
+}
+
+template <class F>
+void each(float *y, int64_t n, F &&f) {
+    parallel(1, [&](int, int) {
+        for (int64_t k = 0; k < n; k += W) store_some(y + k, f(load_some(y + k, n - k), k), n - k);
+    });
+}
+
+void add(float *y, const float *x, int64_t n) {
+    each(y, n, [&](Vec a, int64_t k) { return a + load_some(x + k, n - k); });
+}
+
+void take_max(float *y, const float *x, int64_t n) {
+    each(y, n, [&](Vec a, int64_t k) {
+        const Vec b = load_some(x + k, n - k);
+        return select(is_nan(a), a, max(a, b));  // max gives b when b is NaN
+    });
+}
+
+void divide(float *y, float by, int64_t n) {
+    each(y, n, [&](Vec a, int64_t) { return a / set(by); });
+}
+
+void multiply(float *y, float by, int64_t n) {
+    each(y, n, [&](Vec a, int64_t) { return a * set(by); });
+}
+
+void scale(float *y, const float *by, const float *shift, int64_t M, int64_t K) {
+    for (int64_t m = 0; m < M; ++m, y += K)
+        each(y, K, [&](Vec a, int64_t k) { return fma(a, load_some(by + k, K - k), load_some(shift + k, K - k)); });
+}
+
+void map(int which, const float *x, float *y, int64_t n) {
+    each(y, n, [&](Vec, int64_t k) {
+        const Vec a = load_some(x + k, n - k);
+        return which == 0 ? tanh(a) : which == 1 ? sigmoid(a) : exp_of_negative(a);
+    });
+}
+
+}  // namespace
+
+#define ELMAN_TEXT(x) #x
+#define ELMAN_NAME(x) ELMAN_TEXT(x)
+extern const Kernels table;
+const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, pack_linear, linear, softmax,
+                       log_softmax,           add,         take_max,    divide,       multiply,    scale,  map};
+
+}  // namespace elman::ELMAN_ISA

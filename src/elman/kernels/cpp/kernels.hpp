@@ -1,0 +1,136 @@
+// What one instruction set offers to the rest: plain functions over pointers and sizes. No torch, no Python.
+//
+// Words: T steps, B rows (sequences), D numbers in, H units, M = Σ lengths: the valid steps of all rows.
+// "Packed rows" are ordered by step and, within a step, from the longest row to the shortest, so that step t
+// is the rows offset[t] ... offset[t] + count[t] - 1 of an (M, ·) array (PackedSequence's own order).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace elman {
+
+enum class Cell { rnn, lstm, gru };
+enum class Activation { tanh, relu, identity };
+
+// Memory for floats, aligned to a cache line and not cleared. With `poison` (tests) it starts as NaN.
+class Floats {
+  public:
+    Floats() = default;
+    explicit Floats(size_t size);
+    float *data() const { return data_.get(); }
+    size_t size() const { return size_; }
+
+  private:
+    struct Free {
+        void operator()(float *p) const;
+    };
+    std::unique_ptr<float, Free> data_;
+    size_t size_ = 0;
+};
+extern bool poison;
+
+// The weights of one layer in one direction as a user holds them: torch's shapes, row-major, contiguous.
+struct Weights {
+    Cell cell;
+    Activation activation;  // of Cell::rnn
+    int64_t D, H;
+    const float *w_ih;  // (G·H, D)
+    const float *w_hh;  // (G·H, H)
+    const float *b_ih;  // (G·H) or null
+    const float *b_hh;  // (G·H) or null
+};
+
+// The same, reordered for the register tiles; owned. Made once, used by any number of threads at once.
+struct Packed {
+    Cell cell;
+    Activation activation;
+    int64_t D = 0, H = 0;
+    Floats w_ih, w_hh;  // [panel][k][panel width]
+    Floats bias;        // fl(b_ih + b_hh), panel by panel; of GRU's n: b_in
+    Floats bias_q;      // GRU: b_hn, 16 floats a panel
+};
+
+// Which packed rows a step has. `order[i]` is the user's row that stands i-th.
+struct Rows {
+    int64_t T = 0, B = 0, M = 0;
+    bool backwards = false;          // run from the last step to the first (only if every row has T steps)
+    std::vector<int64_t> count;      // (steps that any row has)
+    std::vector<int64_t> offset;     // (the same)
+    int64_t steps() const { return static_cast<int64_t>(count.size()); }
+    int64_t time(int64_t s) const { return backwards ? steps() - 1 - s : s; }
+};
+
+// Forward over time. Nothing may alias but as said.
+struct Forward {
+    const Packed *weights;
+    const Rows *rows;
+    const float *x;        // (M, D), or null and then:
+    const int64_t *ids;    // (M): which column of w_ih each row takes (a one-hot input)
+    const uint8_t *reset;  // (M) or null: 1 puts the first state back before this step
+    const float *h0;       // (B, H) in packed order
+    const float *c0;       // (B, H) in packed order; LSTM only
+    float *out;            // (M, H): written
+    float *hn;             // (B, H) in packed order: written; may be h0 itself only when reset is null
+    float *cn;             // the same; LSTM only
+    float *gates;          // (M, gate_width) written: what LSTM's and GRU's backward need; null when it does not
+    float *cells;          // (M, padded H) written: LSTM's c; null with `gates`
+    int threads;
+};
+
+// Backward over time. Gradients are added up from noughts: every output is overwritten.
+struct Backward {
+    const Weights *weights;
+    const Rows *rows;
+    const float *x;
+    const int64_t *ids;
+    const uint8_t *reset;
+    const float *h0, *c0;
+    const float *out, *gates, *cells;  // of the forward run; read only, so that it can be run again
+    const float *d_out;                // (M, H)
+    const float *d_hn, *d_cn;          // (B, H) in packed order, or null: noughts
+    float *d_x;                        // (M, D) or null: not wanted
+    float *d_w_ih, *d_w_hh;            // as the weights
+    float *d_b_ih, *d_b_hh;            // as the biases, or null
+    float *d_h0, *d_c0;                // (B, H) in packed order
+    int threads;
+};
+
+struct Kernels {
+    const char *name;
+    Packed (*pack)(const Weights &);
+    void (*forward)(const Forward &);
+    void (*backward)(const Backward &);
+    // y (M, K) = x (M, D) W' + b, each element one chain from b over k rising; packed by pack_linear
+    Floats (*pack_linear)(const float *w, int64_t K, int64_t D);
+    void (*linear)(const float *x, int64_t M, int64_t D, const float *panels, const float *bias, int64_t K,
+                   float *y, int threads);
+    // rows of K, in place
+    void (*softmax)(float *rows, int64_t M, int64_t K);
+    void (*log_softmax)(float *rows, int64_t M, int64_t K);
+    // over n floats: y += x, y = max(y, x), y /= a, y *= a; over rows of K: y = y * scale + shift
+    void (*add)(float *y, const float *x, int64_t n);
+    void (*max)(float *y, const float *x, int64_t n);
+    void (*divide)(float *y, float by, int64_t n);
+    void (*multiply)(float *y, float by, int64_t n);
+    void (*scale)(float *y, const float *scale, const float *shift, int64_t M, int64_t K);
+    // the activations on their own, for tests: 0 tanh, 1 sigmoid, 2 exp of a number that is not above 0
+    void (*map)(int which, const float *x, float *y, int64_t n);
+};
+
+int64_t gate_width(Cell cell, int64_t H);  // floats that `gates` holds for a row
+int64_t padded(int64_t H);                 // H rounded up to a multiple of 32
+
+const Kernels *kernels();                     // those in use
+bool choose_kernels(const char *name);        // false: this machine has none of that name
+std::vector<const char *> kernels_available();
+
+// Calls body(part, parts) for every part, on up to `threads` threads, denormals flushed to nought in each.
+// Which thread takes which part never enters a result. Nested or simultaneous calls run on their caller alone.
+void parallel(int threads, const std::function<void(int, int)> &body);
+int64_t half_of_cache();  // bytes of half a core's L2
+
+}  // namespace elman

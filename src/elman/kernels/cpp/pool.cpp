@@ -1,0 +1,146 @@
+// A few threads that wait for work. They live as long as the process; a forked child starts its own.
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <limits>
+#include <mutex>
+#include <thread>
+
+#include "kernels.hpp"
+
+#if defined(__SSE__)
+#include <immintrin.h>
+#endif
+
+namespace elman {
+namespace {
+
+// Denormals are taken and given as nought while a kernel runs, on every path alike; put back on every exit.
+class Flush {
+  public:
+#if defined(__SSE__)
+    Flush() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040u); }
+    ~Flush() { _mm_setcsr(before_); }
+
+  private:
+    unsigned before_;
+#elif defined(__aarch64__)
+    Flush() {
+        asm volatile("mrs %0, fpcr" : "=r"(before_));
+        asm volatile("msr fpcr, %0" ::"r"(before_ | (1ull << 24)));
+    }
+    ~Flush() { asm volatile("msr fpcr, %0" ::"r"(before_)); }
+
+  private:
+    unsigned long before_;
+#endif
+};
+
+inline void breathe() {
+#if defined(__SSE__)
+    _mm_pause();
+#endif
+}
+
+using Body = const std::function<void(int, int)>;
+
+class Pool {
+  public:
+    void run(int parts, Body &body) {
+        grow(parts - 1);
+        {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            body_ = &body, parts_ = parts;
+            left_.store(parts - 1, std::memory_order_relaxed);
+            round_.fetch_add(1, std::memory_order_release);
+        }
+        wake_.notify_all();
+        {
+            const Flush flush;
+            body(0, parts);
+        }
+        while (left_.load(std::memory_order_acquire)) breathe();
+    }
+
+  private:
+    void grow(int workers) {
+        while (static_cast<int>(size_) < workers) std::thread([this, me = ++size_] { work(me); }).detach();
+    }
+
+    void work(int me) {
+        unsigned seen = 0;
+        for (;;) {
+            for (int i = 0; i < 4000 && round_.load(std::memory_order_acquire) == seen; ++i) breathe();
+            int parts;
+            Body *body;
+            {
+                std::unique_lock<std::mutex> lock(mutex_);
+                wake_.wait(lock, [&] { return round_.load(std::memory_order_relaxed) != seen; });
+                seen = round_.load(std::memory_order_relaxed), parts = parts_, body = body_;
+            }
+            if (me >= parts) continue;
+            {
+                const Flush flush;
+                (*body)(me, parts);
+            }
+            left_.fetch_sub(1, std::memory_order_release);
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::atomic<unsigned> round_{0};
+    std::atomic<int> left_{0};
+    Body *body_ = nullptr;
+    int parts_ = 0, size_ = 0;
+};
+
+std::atomic<Pool *> pool{nullptr};
+std::atomic_flag busy = ATOMIC_FLAG_INIT;
+
+// the threads of the parent are not there: leave its pool alone and start another when one is needed
+void after_fork() {
+    pool.store(nullptr);
+    busy.clear();
+}
+
+}  // namespace
+
+bool poison = false;
+
+void parallel(int threads, const std::function<void(int, int)> &body) {
+    if (threads > 1 && !busy.test_and_set(std::memory_order_acquire)) {
+        static const int registered = pthread_atfork(nullptr, nullptr, after_fork);
+        static_cast<void>(registered);
+        if (!pool.load()) pool.store(new Pool);
+        pool.load()->run(threads, body);
+        busy.clear(std::memory_order_release);
+        return;
+    }
+    const Flush flush;
+    body(0, 1);
+}
+
+int64_t half_of_cache() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    static const int64_t size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (size >= (64 << 10)) return size / 2;
+#endif
+    return 256 << 10;
+}
+
+void Floats::Free::operator()(float *p) const { std::free(p); }
+
+Floats::Floats(size_t size) : size_(size) {
+    if (!size) return;
+    const size_t bytes = (size * sizeof(float) + 63) / 64 * 64 + 64;
+    data_.reset(static_cast<float *>(std::aligned_alloc(64, bytes)));
+    if (!data_) throw std::bad_alloc();
+    if (poison)
+        for (size_t i = 0; i < bytes / sizeof(float); ++i) data_.get()[i] = std::numeric_limits<float>::quiet_NaN();
+}
+
+}  // namespace elman

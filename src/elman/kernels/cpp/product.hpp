@@ -1,0 +1,173 @@
+// Products outside the recurrence: y = x W' + b row by row, and weight gradients summed over rows.
+#pragma once
+
+#include "kernels.hpp"
+#include "tile.hpp"
+
+namespace elman::ELMAN_ISA {
+
+// A plain panel of 32 columns: what Rnn, the head and every input gradient use.
+struct Plain {
+    static constexpr int width = 32, vectors = 2, between = W, parts = 32 / (2 * W), step = 2 * W;
+};
+
+// x row i is x + i * x_stride, in `pieces` of `piece` numbers that lie x_piece apart: Σ over all of them.
+struct Operand {
+    const float *x;
+    ptrdiff_t x_stride;
+    int64_t pieces, piece;
+    ptrdiff_t x_piece;
+};
+
+// y[i, j] = start[i, j] + Σ_k x[i, k] panels[k, j], k rising. Row i of start stands at start + i * start_stride;
+// a null start is nought.
+struct Product {
+    Operand a;
+    const float *panels;
+    int64_t columns;
+    const float *start;
+    ptrdiff_t start_stride;
+    float *y;
+    ptrdiff_t y_stride;
+
+    template <int P, int MR>
+    void run(int64_t panel, int64_t row) const {
+        for (int sub = 0; sub < Plain::parts; ++sub) part<P, MR>(panel, row, sub * Plain::step);
+    }
+
+    template <int P, int MR>
+    ELMAN_INLINE void part(int64_t panel, int64_t row, int at) const {
+        const ptrdiff_t panel_size = a.pieces * a.piece * Plain::width;
+        const int64_t column = panel * 32 + at;
+        Tile<P, MR, 2> acc;
+        ELMAN_UNROLL
+        for (int p = 0; p < P; ++p) {
+            ELMAN_UNROLL
+            for (int i = 0; i < MR; ++i) {
+                ELMAN_UNROLL
+                for (int v = 0; v < 2; ++v) {
+                    const int64_t j = column + p * 32 + v * W;
+                    acc[p][i][v] = start ? load_some(start + (row + i) * start_stride + j, columns - j) : set(0.0f);
+                }
+            }
+        }
+        const float *w = panels + panel * panel_size + at;
+        const float *x[MR];
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) x[i] = a.x + (row + i) * a.x_stride;
+        for (int64_t piece = 0; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
+            chain<W>(acc, x, w, panel_size, Plain::width, a.piece);
+            ELMAN_UNROLL
+            for (int i = 0; i < MR; ++i) x[i] += a.x_piece;
+        }
+        ELMAN_UNROLL
+        for (int p = 0; p < P; ++p) {
+            ELMAN_UNROLL
+            for (int i = 0; i < MR; ++i) {
+                ELMAN_UNROLL
+                for (int v = 0; v < 2; ++v) {
+                    const int64_t j = column + p * 32 + v * W;
+                    store_some(y + (row + i) * y_stride + j, acc[p][i][v], columns - j);
+                }
+            }
+        }
+    }
+
+    void operator()(int64_t rows, int part, int parts) const {
+        each_tile<Plain::vectors>((columns + 31) / 32, rows, part, parts, *this);
+    }
+};
+
+// Gradients are summed over rows in blocks of this many, counted from the last step on; each block is one chain
+// of fma, the blocks are added one after the other. So neither tile, nor chunk, nor thread enters the sum.
+constexpr int64_t block = 256;
+
+// A weight gradient while it is being summed: `sum` holds whole blocks, `partial` the one that is not yet whole.
+struct Summed {
+    float *sum;      // (lines, columns), row-major
+    float *partial;  // the same size
+    int64_t columns;
+};
+
+template <int MR, int NV>
+ELMAN_INLINE void clear(Vec (&acc)[MR][NV]) {
+    ELMAN_UNROLL
+    for (int i = 0; i < MR; ++i) {
+        ELMAN_UNROLL
+        for (int v = 0; v < NV; ++v) acc[i][v] = set(0.0f);
+    }
+}
+
+// acc[i][v] += d[m][i] x[m][v] for m = from ... to-1
+template <int MR, int NV, bool whole>
+ELMAN_INLINE int64_t outer_rows(Vec (&acc)[MR][NV], const float *d, ptrdiff_t d_stride, const float *const *x,
+                                int64_t from, int64_t to, int64_t column, int64_t left) {
+    for (int64_t m = from; m < to; ++m) {
+        const float *xm = x[m] + column, *dm = d + m * d_stride;
+        Vec b[NV];
+        ELMAN_UNROLL
+        for (int v = 0; v < NV; ++v) b[v] = whole ? load(xm + v * W) : load_some(xm + v * W, left - v * W);
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            const Vec a = set(dm[i]);
+            ELMAN_UNROLL
+            for (int v = 0; v < NV; ++v) acc[i][v] = fma(a, b[v], acc[i][v]);
+        }
+    }
+    return to;
+}
+
+// sum[line + i, j] += Σ_m d[m][i] x[m][j] for MR lines; rows m = 0 ... rows-1 in the order of the sum, `done` rows
+// stand before them. `lines` of the MR are stored.
+template <int MR, int NV>
+ELMAN_INLINE void outer_tile(const float *d, ptrdiff_t d_stride, const float *const *x, int64_t rows, int64_t done,
+                             const Summed &g, int64_t line, int64_t lines, int64_t column) {
+    const int64_t left = g.columns - column;
+    const bool whole_columns = left >= NV * W;
+    Vec acc[MR][NV];
+    const auto each = [&](auto &&f) {
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            if (i >= lines) break;
+            ELMAN_UNROLL
+            for (int v = 0; v < NV; ++v) f(i, v, (line + i) * g.columns + column + v * W, left - v * W);
+        }
+    };
+    clear(acc);
+    if (done % block) each([&](int i, int v, int64_t at, int64_t n) { acc[i][v] = load_some(g.partial + at, n); });
+    for (int64_t m = 0; m < rows;) {
+        const int64_t room = block - (done + m) % block, end = m + (room < rows - m ? room : rows - m);
+        if (whole_columns) m = outer_rows<MR, NV, true>(acc, d, d_stride, x, m, end, column, left);
+        else m = outer_rows<MR, NV, false>(acc, d, d_stride, x, m, end, column, left);
+        if ((done + m) % block == 0) {
+            each([&](int i, int v, int64_t at, int64_t n) {
+                store_some(g.sum + at, load_some(g.sum + at, n) + acc[i][v], n);
+            });
+            clear(acc);
+        }
+    }
+    if ((done + rows) % block) each([&](int i, int v, int64_t at, int64_t n) { store_some(g.partial + at, acc[i][v], n); });
+}
+
+// The same for the 16 lines of one slot of a panel, over all columns.
+inline void outer(const float *d, ptrdiff_t d_stride, const float *const *x, int64_t rows, int64_t done,
+                  const Summed &g, int64_t line, int64_t lines) {
+#if defined(ELMAN_ISA_AVX512) || defined(ELMAN_ISA_NEON)
+    constexpr int MR = 8, NV = 3;
+#else
+    constexpr int MR = 4, NV = W == 1 ? 4 : 3;
+#endif
+    for (int part = 0; part < 16 && part < lines; part += MR) {
+        int64_t column = 0;
+        for (; column + NV * W <= g.columns; column += NV * W)
+            outer_tile<MR, NV>(d + part, d_stride, x, rows, done, g, line + part, lines - part, column);
+        while (column < g.columns) {  // what is left, by one vector or two
+            const bool two = g.columns - column > W && NV > 2;
+            if (two) outer_tile<MR, 2>(d + part, d_stride, x, rows, done, g, line + part, lines - part, column);
+            else outer_tile<MR, 1>(d + part, d_stride, x, rows, done, g, line + part, lines - part, column);
+            column += (two ? 2 : 1) * W;
+        }
+    }
+}
+
+}  // namespace elman::ELMAN_ISA

@@ -1,0 +1,530 @@
+// A layer in one direction over time, forward and backward, for any cell.
+//
+// Input products are taken ahead, a chunk of steps at a time, so that they are as wide as a matrix product can
+// be and still lie in the cache when their step comes. Only the product with the state stays inside the loop.
+#pragma once
+
+#include <algorithm>
+
+#include "gru.hpp"
+#include "kernels.hpp"
+#include "lstm.hpp"
+#include "product.hpp"
+#include "rnn.hpp"
+
+namespace elman::ELMAN_ISA {
+
+template <class C>
+int64_t panels_of_units(int64_t H) {
+    return (H + C::units - 1) / C::units;
+}
+
+// Steps [from, to) in the order of the run, about `rows` packed rows, at least one step.
+struct Chunk {
+    int64_t from, to, low, high;  // packed rows low ... high - 1
+};
+inline Chunk chunk_of(const Rows &rows, int64_t from, int64_t to) {
+    const int64_t a = rows.time(from), b = rows.time(to - 1);
+    return {from, to, rows.offset[std::min(a, b)], rows.offset[std::max(a, b)] + rows.count[std::max(a, b)]};
+}
+inline Chunk chunk_after(const Rows &rows, int64_t from, int64_t wanted) {
+    int64_t to = from, sum = 0;
+    do sum += rows.count[rows.time(to++)];
+    while (to < rows.steps() && sum + rows.count[rows.time(to)] <= wanted);
+    return chunk_of(rows, from, to);
+}
+inline Chunk chunk_before(const Rows &rows, int64_t to, int64_t wanted) {
+    int64_t from = to, sum = 0;
+    do sum += rows.count[rows.time(--from)];
+    while (from > 0 && sum + rows.count[rows.time(from - 1)] <= wanted);
+    return chunk_of(rows, from, to);
+}
+inline int64_t rows_in_cache(int64_t floats_a_row) {
+    return std::max<int64_t>(24, half_of_cache() / (4 * floats_a_row) / 24 * 24);
+}
+
+// sums[m] = bias + W_ih x[m]: row 0 of both is the first that is meant
+template <class C>
+struct Project {
+    const Packed &w;
+    const float *x;
+    float *sums;
+
+    template <int P, int MR>
+    void run(int64_t panel, int64_t row) const {
+        for (int sub = 0; sub < C::parts; ++sub) part<P, MR>(panel, row, sub * C::step);
+    }
+
+    template <int P, int MR>
+    ELMAN_INLINE void part(int64_t panel, int64_t row, int at) const {
+        const ptrdiff_t panel_size = w.D * C::width, row_size = panels_of_units<C>(w.H) * C::saved;
+        const float *bias = w.bias.data() + panel * C::width + at;
+        Tile<P, MR, C::vectors> acc;
+        const float *rows[MR];
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            rows[i] = x + (row + i) * w.D;
+            ELMAN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                ELMAN_UNROLL
+                for (int v = 0; v < C::vectors; ++v) acc[p][i][v] = load(bias + p * C::width + v * C::between);
+            }
+        }
+        chain<C::between>(acc, rows, w.w_ih.data() + panel * panel_size + at, panel_size, C::width, w.D);
+        float *to = sums + row * row_size + panel * C::saved + at;
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            ELMAN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                ELMAN_UNROLL
+                for (int v = 0; v < C::vectors; ++v)
+                    store(to + i * row_size + p * C::saved + v * C::between, acc[p][i][v]);
+            }
+        }
+    }
+};
+
+// the same for a one-hot input: its product is a column of W_ih
+template <class C>
+void look_up(const Packed &w, const int64_t *ids, float *sums, int64_t rows, int part, int parts) {
+    const int64_t panels = panels_of_units<C>(w.H), row_size = panels * C::saved;
+    for (int64_t m = part; m < rows; m += parts)
+        for (int64_t panel = 0; panel < panels; ++panel) {
+            const float *bias = w.bias.data() + panel * C::width;
+            const float *column = w.w_ih.data() + (panel * w.D + ids[m]) * C::width;
+            for (int v = 0; v < C::width; v += W)
+                store(sums + m * row_size + panel * C::saved + v, load(bias + v) + load(column + v));
+        }
+}
+
+// the packed rows low ... high-1
+template <class C>
+void project(const Forward &f, int64_t low, int64_t high, float *sums, int part, int parts) {
+    const Packed &w = *f.weights;
+    if (f.ids) return look_up<C>(w, f.ids + low, sums, high - low, part, parts);
+    each_tile<C::vectors>(panels_of_units<C>(w.H), high - low, part, parts, Project<C>{w, f.x + low * w.D, sums});
+}
+
+// One step: what it reads and writes, row 0 of each.
+template <class C>
+struct Step {
+    const C &cell;
+    const Packed &w;
+    bool keep;
+    const float *h;   // (rows, H)
+    float *sums;      // (rows, row of sums): in: the input products; out: the gates, if they are kept
+    const float *c;   // (rows, padded H)
+    float *c_next;    // (rows, padded H); may be c
+    float *h_next;    // (rows, H)
+
+    template <int P, int MR>
+    void run(int64_t panel, int64_t row) const {
+        for (int sub = 0; sub < C::parts; ++sub) part<P, MR>(panel, row, sub * C::step);
+    }
+
+    template <int P, int MR>
+    ELMAN_INLINE void part(int64_t panel, int64_t row, int at) const {
+        const int64_t H = w.H;
+        const ptrdiff_t panel_size = H * C::width, row_size = panels_of_units<C>(H) * C::saved, c_size = padded(H);
+        float *own = sums + row * row_size + panel * C::saved + at;
+        Tile<P, MR, C::vectors> acc;
+        const float *rows[MR];
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            rows[i] = h + (row + i) * H;
+            ELMAN_UNROLL
+            for (int p = 0; p < P; ++p)
+                cell.start(acc[p][i], own + i * row_size + p * C::saved, w.bias_q.data() + (panel + p) * 16 + at);
+        }
+        chain<C::between>(acc, rows, w.w_hh.data() + panel * panel_size + at, panel_size, C::width, H);
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            ELMAN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                const int64_t unit = (panel + p) * C::units + at, r = row + i;
+                cell.finish(acc[p][i], own + i * row_size + p * C::saved, keep, h + r * H + unit, c + r * c_size + unit,
+                            c_next + r * c_size + unit, h_next + r * H + unit, H - unit);
+            }
+        }
+    }
+};
+
+inline void copy_rows(float *to, ptrdiff_t to_stride, const float *from, ptrdiff_t from_stride, int64_t n,
+                      int64_t rows) {
+    for (int64_t i = 0; i < rows; ++i) std::memcpy(to + i * to_stride, from + i * from_stride, n * sizeof(float));
+}
+
+// The state before a step, where some rows start afresh; null where none does.
+inline bool any_reset(const uint8_t *reset, int64_t offset, int64_t count) {
+    return reset && std::memchr(reset + offset, 1, static_cast<size_t>(count));
+}
+
+template <class C>
+void forward(const Forward &f, const C &cell) {
+    const Packed &w = *f.weights;
+    const Rows &rows = *f.rows;
+    const int64_t H = w.H, B = rows.B, Hp = padded(H), row_size = panels_of_units<C>(H) * C::saved;
+    constexpr bool has_c = C::kind == Cell::lstm;
+    if (f.hn != f.h0) copy_rows(f.hn, H, f.h0, H, H, B);
+    const bool keep = f.gates != nullptr;
+    const int64_t wanted = rows_in_cache(row_size);
+    int64_t most = 0;
+    for (int64_t s = 0; s < rows.steps();) {
+        const Chunk chunk = chunk_after(rows, s, wanted);
+        most = std::max(most, chunk.high - chunk.low), s = chunk.to;
+    }
+    const Floats ahead(keep ? 0 : static_cast<size_t>(most * row_size));
+    const Floats running(has_c ? static_cast<size_t>(B * Hp) : 0);
+    const Floats first_c(has_c && (keep || f.reset) ? static_cast<size_t>(B * Hp) : 0);
+    const Floats mixed_h(f.reset ? static_cast<size_t>(B * H) : 0), mixed_c(f.reset && has_c ? static_cast<size_t>(B * Hp) : 0);
+    if constexpr (has_c) {
+        for (const Floats *c : {&running, &first_c})
+            if (c->size()) std::memset(c->data(), 0, c->size() * sizeof(float)), copy_rows(c->data(), Hp, f.c0, H, H, B);
+    }
+    for (int64_t s = 0; s < rows.steps();) {
+        const Chunk chunk = chunk_after(rows, s, wanted);
+        float *sums = keep ? f.gates + chunk.low * row_size : ahead.data();
+        parallel(f.threads, [&](int part, int parts) { project<C>(f, chunk.low, chunk.high, sums, part, parts); });
+        // rows never meet: each part runs its own through all steps of the chunk
+        const auto steps = [&](int part, int parts) {
+            for (int64_t now = chunk.from; now < chunk.to; ++now) {
+                const int64_t t = rows.time(now), at = rows.offset[t], count = rows.count[t];
+                const int64_t before = now ? rows.offset[rows.time(now - 1)] : 0;
+                Step<C> step{cell, w, keep, now ? f.out + before * H : f.h0, sums + (at - chunk.low) * row_size,
+                             running.data(), running.data(), f.out + at * H};
+                if (has_c && keep) {
+                    step.c = now ? f.cells + before * Hp : first_c.data();
+                    step.c_next = f.cells + at * Hp;
+                }
+                if (any_reset(f.reset, at, count)) {
+                    for (int64_t i = 0; i < count; ++i) {
+                        const bool fresh = f.reset[at + i];
+                        std::memcpy(mixed_h.data() + i * H, (fresh ? f.h0 : step.h) + i * H, H * sizeof(float));
+                        if (has_c)
+                            std::memcpy(mixed_c.data() + i * Hp, (fresh ? first_c.data() : step.c) + i * Hp, Hp * sizeof(float));
+                    }
+                    step.h = mixed_h.data();
+                    if (has_c) step.c = mixed_c.data();
+                }
+                each_tile<C::vectors>(panels_of_units<C>(H), count, part, parts, step);
+            }
+        };
+        if (f.reset) steps(0, 1);
+        else parallel(f.threads, steps);
+        s = chunk.to;
+    }
+    // a row's final state stands where it ends
+    for (int64_t s = 0; s < rows.steps(); ++s) {
+        const int64_t t = rows.time(s), count = rows.count[t];
+        const int64_t stay = s + 1 < rows.steps() ? rows.count[rows.time(s + 1)] : 0;
+        for (int64_t i = stay; i < count; ++i) {
+            std::memcpy(f.hn + i * H, f.out + (rows.offset[t] + i) * H, H * sizeof(float));
+            if (has_c && keep) std::memcpy(f.cn + i * H, f.cells + (rows.offset[t] + i) * Hp, H * sizeof(float));
+        }
+    }
+    if constexpr (has_c) {
+        if (!keep) copy_rows(f.cn, H, running.data(), Hp, H, B);
+        else {
+            const int64_t alive = rows.steps() ? rows.count[rows.time(0)] : 0;
+            copy_rows(f.cn + alive * H, H, f.c0 + alive * H, H, H, B - alive);
+        }
+    }
+}
+
+// [panel of 32 columns][line in the order of d_a][32]: W as d_a meets it, gates of `slots` in this order
+template <class C>
+Floats pack_transposed(const float *w, int64_t H, int64_t columns, std::initializer_list<int> gates) {
+    const int64_t panels = panels_of_units<C>(H), count = (columns + 31) / 32;
+    const int64_t lines = panels * (C::gates == 1 ? 32 : 16 * static_cast<int64_t>(gates.size()));
+    Floats out(static_cast<size_t>(count * lines * 32));
+    float *to = out.data();
+    for (int64_t panel = 0; panel < count; ++panel)
+        for (int64_t units = 0; units < panels; ++units)
+            for (const int gate : gates)
+                for (int64_t lane = 0; lane < C::units; ++lane, to += 32) {
+                    const int64_t unit = units * C::units + lane, n = std::min<int64_t>(32, columns - panel * 32);
+                    std::memset(to, 0, 32 * sizeof(float));
+                    if (unit < H)
+                        std::memcpy(to, w + (gate * H + unit) * columns + panel * 32, static_cast<size_t>(n) * sizeof(float));
+                }
+    return out;
+}
+
+// The rows of the weight gradients, from the last step to the first: where d_a, x and the state before stand.
+struct Order {
+    std::vector<const float *> x, h;
+    int64_t done = 0;
+};
+
+template <class C>
+class Back {
+  public:
+    Back(const Backward &b, const C &cell)
+        : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
+          panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved) {}
+
+    void run() {
+        begin();
+        const int64_t wanted = rows_in_cache(row_size_);
+        for (int64_t to = rows_.steps(); to > 0;) {
+            const Chunk chunk = chunk_before(rows_, to, wanted);
+            if (static_cast<int64_t>(d_a_.size()) < (chunk.high - chunk.low) * row_size_)
+                d_a_ = Floats(static_cast<size_t>((chunk.high - chunk.low) * row_size_));
+            if (b_.reset) steps(chunk, 0, 1);
+            else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
+            list_rows(chunk);
+            parallel(b_.threads, [&](int part, int parts) { gradients(chunk, part, parts); });
+            done_ += chunk.high - chunk.low;
+            to = chunk.from;
+        }
+        end();
+    }
+
+  private:
+    static constexpr bool has_c = C::kind == Cell::lstm, is_gru = C::kind == Cell::gru;
+
+    static Floats noughts(int64_t size) {
+        Floats f(static_cast<size_t>(size));
+        std::fill_n(f.data(), size, 0.0f);
+        return f;
+    }
+
+    void begin() {
+        const int64_t B = rows_.B, lines = C::gates * H_, D = w_.D;
+        r_h_ = noughts(B * Hp_);
+        if (b_.d_hn) copy_rows(r_h_.data(), Hp_, b_.d_hn, H_, H_, B);
+        if (has_c) {
+            r_c_ = noughts(B * Hp_);
+            if (b_.d_cn) copy_rows(r_c_.data(), Hp_, b_.d_cn, H_, H_, B);
+            first_c_ = noughts(B * Hp_);
+            copy_rows(first_c_.data(), Hp_, b_.c0, H_, H_, B);
+        }
+        std::fill_n(b_.d_h0, B * H_, 0.0f);
+        if (has_c) std::fill_n(b_.d_c0, B * H_, 0.0f);
+        std::fill_n(b_.d_w_ih, lines * D, 0.0f);
+        std::fill_n(b_.d_w_hh, lines * H_, 0.0f);
+        partial_ih_ = Floats(static_cast<size_t>(b_.ids ? 0 : lines * D));
+        partial_hh_ = Floats(static_cast<size_t>(lines * H_));
+        bias_ = noughts(row_size_);
+        bias_partial_ = noughts(row_size_);
+        if constexpr (is_gru) {
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2});
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {2, 0, 1});
+        } else if constexpr (has_c) {
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2, 3});
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0, 1, 2, 3});
+        } else {
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0});
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0});
+        }
+        if (b_.ids) by_symbol_ = noughts(D * row_size_);
+    }
+
+    // one part's rows through the steps of a chunk, from the last to the first
+    void steps(const Chunk &chunk, int part, int parts) {
+        for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
+            const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
+            float *d_a = d_a_.data() + (at - chunk.low) * row_size_;
+            for (int64_t i = 0; i < count; ++i)  // the rows of the product that follows
+                if (takes_row(i, count, rows_of(Plain::vectors), part, parts)) through_gates(s, t, i, d_a + i * row_size_);
+            // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
+            const Operand a = is_gru ? Operand{d_a + 16, row_size_, panels_, 48, 64}
+                                     : Operand{d_a, row_size_, 1, row_size_, 0};
+            Product{a, back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_}(count, part, parts);
+            if (any_reset(b_.reset, at, count)) give_to_first(at, count);
+        }
+    }
+
+    const float *h_before(int64_t s, int64_t row) const {
+        const int64_t at = rows_.offset[rows_.time(s)] + row;
+        if (s == 0 || (b_.reset && b_.reset[at])) return b_.h0 + row * H_;
+        return b_.out + (rows_.offset[rows_.time(s - 1)] + row) * H_;
+    }
+
+    void through_gates(int64_t s, int64_t t, int64_t row, float *d_a) {
+        const int64_t at = rows_.offset[t] + row;
+        const float *d_out = b_.d_out + at * H_;
+        float *r_h = r_h_.data() + row * Hp_;
+        const float *gates = b_.gates ? b_.gates + at * row_size_ : nullptr;
+        const float *h = h_before(s, row);
+        const float *c_before = nullptr;
+        if constexpr (has_c) {
+            const bool first = s == 0 || (b_.reset && b_.reset[at]);
+            c_before = first ? first_c_.data() + row * Hp_
+                             : b_.cells + (rows_.offset[rows_.time(s - 1)] + row) * Hp_;
+        }
+        for (int64_t panel = 0; panel < panels_; ++panel)
+            for (int lane = 0; lane < C::units; lane += W) {
+                const int64_t unit = panel * C::units + lane, place = panel * C::saved + lane;
+                const Vec d_h = load_some(d_out + unit, H_ - unit) + load(r_h + unit);
+                if constexpr (has_c) {
+                    C::backward(d_h, gates + place, c_before + unit, b_.cells + at * Hp_ + unit,
+                                r_c_.data() + row * Hp_ + unit, d_a + place);
+                    store(r_h + unit, set(0.0f));
+                } else if constexpr (is_gru) {
+                    store(r_h + unit, C::backward(d_h, gates + place, load_some(h + unit, H_ - unit), d_a + place));
+                } else {
+                    store(d_a + place, cell_.d_phi(d_h, load_some(b_.out + at * H_ + unit, H_ - unit)));
+                    store(r_h + unit, set(0.0f));
+                }
+            }
+    }
+
+    // where a row started afresh its gradient goes to the first state and no further
+    void give_to_first(int64_t at, int64_t count) {
+        for (int64_t i = 0; i < count; ++i)
+            if (b_.reset[at + i]) {
+                pour(b_.d_h0 + i * H_, r_h_.data() + i * Hp_);
+                if (has_c) pour(b_.d_c0 + i * H_, r_c_.data() + i * Hp_);
+            }
+    }
+    void pour(float *to, float *from) const {
+        for (int64_t j = 0; j < H_; ++j) to[j] += from[j];
+        std::fill_n(from, Hp_, 0.0f);
+    }
+
+    void list_rows(const Chunk &chunk) {
+        d_rows_.clear(), x_rows_.clear(), h_rows_.clear(), id_rows_.clear();
+        for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
+            const int64_t t = rows_.time(s);
+            for (int64_t i = 0; i < rows_.count[t]; ++i) {
+                const int64_t at = rows_.offset[t] + i;
+                d_rows_.push_back(at - chunk.low);
+                if (b_.x) x_rows_.push_back(b_.x + at * w_.D);
+                else id_rows_.push_back(b_.ids[at]);
+                h_rows_.push_back(h_before(s, i));
+            }
+        }
+        // the sums run over rows in this order; d_a is brought into it, so that one stride serves
+        ordered_ = rows_.backwards || chunk.to - chunk.from == 1;
+        if (!ordered_) {
+            if (d_ordered_.size() < d_rows_.size() * row_size_) d_ordered_ = Floats(d_rows_.size() * row_size_);
+            for (size_t m = 0; m < d_rows_.size(); ++m)
+                std::memcpy(d_ordered_.data() + m * row_size_, d_a_.data() + d_rows_[m] * row_size_, row_size_ * sizeof(float));
+        }
+    }
+
+    void gradients(const Chunk &chunk, int part, int parts) {
+        const int64_t count = chunk.high - chunk.low, D = w_.D;
+        if (b_.d_x) {  // in the forward pass a = W_ih x + ..., so
+            const Operand a = is_gru ? Operand{d_a_.data(), row_size_, panels_, 48, 64}
+                                     : Operand{d_a_.data(), row_size_, 1, row_size_, 0};
+            Product{a, back_x_.data(), D, nullptr, 0, b_.d_x + chunk.low * D, D}(count, part, parts);
+        }
+        const float *d = ordered_ ? d_a_.data() : d_ordered_.data();
+        for (int64_t slot = part; slot < panels_ * (C::saved / 16); slot += parts) {
+            const int64_t panel = slot / (C::saved / 16), of = slot % (C::saved / 16);
+            slot_gradients(d + panel * C::saved + of * 16, count, panel, static_cast<int>(of));
+        }
+    }
+
+    // the 16 units of one slot of d_a: their lines in both weight gradients, and their biases
+    void slot_gradients(const float *d, int64_t count, int64_t panel, int of) {
+        const int64_t unit = C::gates == 1 ? panel * 32 + of * 16 : panel * 16;
+        const int64_t lines = std::min<int64_t>(16, H_ - unit);
+        if (lines <= 0) return;
+        const int gate_x = is_gru ? (of == 0 ? 2 : of == 3 ? -1 : of - 1) : C::gates == 1 ? 0 : of;
+        const int gate_h = is_gru ? of - 1 : C::gates == 1 ? 0 : of;
+        if (gate_x >= 0 && !b_.ids)
+            outer(d, row_size_, x_rows_.data(), count, done_, {b_.d_w_ih, partial_ih_.data(), w_.D}, gate_x * H_ + unit, lines);
+        if (gate_h >= 0)
+            outer(d, row_size_, h_rows_.data(), count, done_, {b_.d_w_hh, partial_hh_.data(), H_}, gate_h * H_ + unit, lines);
+        const int64_t place = d - (ordered_ ? d_a_.data() : d_ordered_.data());
+        for (int v = 0; v < 16; v += W) {
+            Vec acc = load(bias_partial_.data() + place + v), sum = load(bias_.data() + place + v);
+            for (int64_t m = 0; m < count; ++m) {
+                const Vec one = load(d + m * row_size_ + v);
+                acc = acc + one;
+                if ((done_ + m + 1) % block == 0) sum = sum + acc, acc = set(0.0f);
+                if (b_.ids) {
+                    float *column = by_symbol_.data() + id_rows_[static_cast<size_t>(m)] * row_size_ + place + v;
+                    store(column, load(column) + one);
+                }
+            }
+            store(bias_partial_.data() + place + v, acc);
+            store(bias_.data() + place + v, sum);
+        }
+    }
+
+    void end() {
+        const int64_t B = rows_.B, D = w_.D;
+        const bool open = done_ % block != 0;
+        for (int64_t i = 0; i < B; ++i) {
+            for (int64_t j = 0; j < H_; ++j) b_.d_h0[i * H_ + j] += r_h_.data()[i * Hp_ + j];
+            if (has_c)
+                for (int64_t j = 0; j < H_; ++j) b_.d_c0[i * H_ + j] += r_c_.data()[i * Hp_ + j];
+        }
+        if (open && !b_.ids)
+            for (int64_t k = 0; k < C::gates * H_ * D; ++k) b_.d_w_ih[k] += partial_ih_.data()[k];
+        if (open)
+            for (int64_t k = 0; k < C::gates * H_ * H_; ++k) b_.d_w_hh[k] += partial_hh_.data()[k];
+        for (int64_t gate = 0; gate < C::gates; ++gate)
+            for (int64_t unit = 0; unit < H_; ++unit) {
+                const int64_t panel = unit / C::units, lane = unit % C::units;
+                const int64_t slot_x = is_gru ? (gate == 2 ? 0 : gate + 1) : gate, slot_h = is_gru ? gate + 1 : gate;
+                const int64_t x = panel * C::saved + slot_x * 16 + lane, h = panel * C::saved + slot_h * 16 + lane;
+                const auto total = [&](int64_t at) { return bias_.data()[at] + (open ? bias_partial_.data()[at] : 0.0f); };
+                if (b_.d_b_ih) b_.d_b_ih[gate * H_ + unit] = total(x);
+                if (b_.d_b_hh) b_.d_b_hh[gate * H_ + unit] = total(h);
+                if (b_.ids)
+                    for (int64_t k = 0; k < D; ++k)
+                        b_.d_w_ih[(gate * H_ + unit) * D + k] = by_symbol_.data()[k * row_size_ + x];
+            }
+    }
+
+    const Backward &b_;
+    const C &cell_;
+    const Weights &w_;
+    const Rows &rows_;
+    const int64_t H_, Hp_, panels_, row_size_;
+    Floats r_h_, r_c_, first_c_, d_a_, d_ordered_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
+    std::vector<int64_t> d_rows_, id_rows_;
+    std::vector<const float *> x_rows_, h_rows_;
+    bool ordered_ = true;
+    int64_t done_ = 0;
+};
+
+// [panel][k][width] from rows (gates * H, K); units beyond H are noughts
+template <class C>
+Floats pack_panels(const float *w, int64_t H, int64_t K) {
+    const int64_t panels = panels_of_units<C>(H);
+    Floats out(static_cast<size_t>(panels * K * C::width));
+    float *to = out.data();
+    for (int64_t panel = 0; panel < panels; ++panel, to += K * C::width)
+        for (int gate = 0; gate < C::gates; ++gate)
+            for (int64_t lane = 0; lane < C::units; ++lane) {
+                const int64_t unit = panel * C::units + lane;
+                float *column = to + gate * 16 + lane;
+                if (unit < H) {
+                    const float *row = w + (gate * H + unit) * K;
+                    for (int64_t k = 0; k < K; ++k) column[k * C::width] = row[k];
+                } else {
+                    for (int64_t k = 0; k < K; ++k) column[k * C::width] = 0.0f;
+                }
+            }
+    return out;
+}
+
+template <class C>
+Packed pack_for(const Weights &w) {
+    Packed p;
+    p.cell = w.cell, p.activation = w.activation, p.D = w.D, p.H = w.H;
+    p.w_ih = pack_panels<C>(w.w_ih, w.H, w.D);
+    p.w_hh = pack_panels<C>(w.w_hh, w.H, w.H);
+    const int64_t panels = panels_of_units<C>(w.H);
+    p.bias = Floats(static_cast<size_t>(panels * C::width));
+    p.bias_q = Floats(static_cast<size_t>(panels * 16));
+    std::fill_n(p.bias.data(), p.bias.size(), 0.0f);
+    std::fill_n(p.bias_q.data(), p.bias_q.size(), 0.0f);
+    for (int64_t gate = 0; gate < C::gates; ++gate)
+        for (int64_t unit = 0; unit < w.H; ++unit) {
+            const int64_t at = gate * w.H + unit, panel = unit / C::units, lane = unit % C::units;
+            const float x = w.b_ih ? w.b_ih[at] : 0.0f, h = w.b_hh ? w.b_hh[at] : 0.0f;
+            const bool apart = C::kind == Cell::gru && gate == 2;
+            p.bias.data()[panel * C::width + gate * 16 + lane] = apart ? x : x + h;
+            if (apart) p.bias_q.data()[panel * 16 + lane] = h;
+        }
+    return p;
+}
+
+}  // namespace elman::ELMAN_ISA

@@ -1,0 +1,104 @@
+// The register tile: every product in elman is this one loop.
+//
+// Weights stand as panels [panel][k][width]; a tile holds the sums of MR rows and NV vectors of P panels in
+// registers while k rises. The sums of one row and unit form one chain of fma, whatever the tile's shape is.
+#pragma once
+
+#include "math.hpp"
+
+#define ELMAN_UNROLL _Pragma("GCC unroll 16")
+
+namespace elman::ELMAN_ISA {
+
+using std::ptrdiff_t;
+constexpr int W = Vec::lanes;
+
+// as many rows as the registers hold beside the panel's own vectors
+#if defined(ELMAN_ISA_AVX512) || defined(ELMAN_ISA_NEON)
+constexpr int rows_of(int vectors) { return 24 / vectors; }
+#elif defined(ELMAN_ISA_AVX2)
+constexpr int rows_of(int vectors) { return 12 / vectors; }
+#else
+constexpr int rows_of(int) { return 2; }
+#endif
+
+// One row alone waits for each fma; more panels at once fill the wait.
+constexpr int panels_of(int vectors, int rows) {
+    return rows == 1 ? (vectors == 2 ? 4 : vectors == 3 ? 3 : 2) : rows == 2 && vectors == 2 ? 2 : 1;
+}
+
+template <int P, int MR, int NV>
+using Tile = Vec[P][MR][NV];
+
+// acc[p][i][v] += x[i][k] * w[p][k][v], k = 0 ... K-1; VS floats lie between the vectors of one k
+template <int VS, int P, int MR, int NV>
+ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const float *w, ptrdiff_t panel,
+                        ptrdiff_t width, int64_t K) {
+    for (int64_t k = 0; k < K; ++k, w += width) {
+        Vec b[P][NV];
+        ELMAN_UNROLL
+        for (int p = 0; p < P; ++p) {
+            ELMAN_UNROLL
+            for (int v = 0; v < NV; ++v) b[p][v] = load(w + p * panel + v * VS);
+        }
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            const Vec a = set(x[i][k]);
+            ELMAN_UNROLL
+            for (int p = 0; p < P; ++p) {
+                ELMAN_UNROLL
+                for (int v = 0; v < NV; ++v) acc[p][i][v] = fma(a, b[p][v], acc[p][i][v]);
+            }
+        }
+    }
+}
+
+// n may be anything: above the lanes all are meant, from 0 down none
+ELMAN_INLINE Vec load_some(const float *p, int64_t n) {
+    return n >= W ? load(p) : n > 0 ? load_n(p, static_cast<int>(n)) : set(0.0f);
+}
+ELMAN_INLINE void store_some(float *p, Vec a, int64_t n) {
+    if (n >= W) store(p, a);
+    else if (n > 0) store_n(p, a, static_cast<int>(n));
+}
+
+// Calls tile.run<P, rows> with the number of rows as a constant, for 1 <= rows <= MR.
+template <int P, int MR, class T>
+ELMAN_INLINE void run_rows(const T &tile, int64_t rows, int64_t panel, int64_t row) {
+    if constexpr (MR == 1) tile.template run<P, 1>(panel, row);
+    else if (rows == MR) tile.template run<P, MR>(panel, row);
+    else run_rows<P, MR - 1>(tile, rows, panel, row);
+}
+
+// One or two rows: several panels at once.
+template <int NV, int MR, class T>
+void each_panel(int64_t panels, const T &tile) {
+    constexpr int P = panels_of(NV, MR);
+    int64_t panel = 0;
+    for (; panel + P <= panels; panel += P) tile.template run<P, MR>(panel, 0);
+    for (; panel < panels; ++panel) tile.template run<1, MR>(panel, 0);
+}
+
+// Which rows one of `parts` takes: every parts-th tile, so that ragged steps are shared evenly.
+ELMAN_INLINE bool takes_row(int64_t row, int64_t rows, int tile_rows, int part, int parts) {
+    return rows <= 2 ? part == 0 : (row / tile_rows) % parts == part;
+}
+
+// tile.run<P, MR>(panel, row) for every panel and every tile of rows that this part takes. Panels outside, rows
+// inside, so that a panel is read once from the far cache and then by every tile of rows.
+template <int NV, class T>
+void each_tile(int64_t panels, int64_t rows, int part, int parts, const T &tile) {
+    constexpr int MR = rows_of(NV);
+    if (rows <= 2) {
+        if (part == 0 && rows == 1) each_panel<NV, 1>(panels, tile);
+        if (part == 0 && rows == 2) each_panel<NV, 2>(panels, tile);
+        return;
+    }
+    for (int64_t panel = 0; panel < panels; ++panel)
+        for (int64_t row = static_cast<int64_t>(part) * MR; row < rows; row += static_cast<int64_t>(parts) * MR) {
+            const int64_t left = rows - row;
+            run_rows<1, MR>(tile, left < MR ? left : MR, panel, row);
+        }
+}
+
+}  // namespace elman::ELMAN_ISA

@@ -1,0 +1,184 @@
+// One vector of float32, for the instruction set that this file is compiled for.
+//
+// ELMAN_ISA_* says which: AVX512, AVX2, NEON, SCALAR. Everything below is in a namespace of its own for each,
+// so that the linker never mixes two of them up. The contract of one answer rests on these few lines: every
+// operation is a single, correctly rounded IEEE operation, the same on every instruction set, and an fma is
+// written out wherever one is meant (the compiler is told to contract nothing).
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(ELMAN_ISA_AVX512)
+#include <immintrin.h>
+#define ELMAN_ISA avx512
+#elif defined(ELMAN_ISA_AVX2)
+#include <immintrin.h>
+#define ELMAN_ISA avx2
+#elif defined(ELMAN_ISA_NEON)
+#include <arm_neon.h>
+#define ELMAN_ISA neon
+#else
+#define ELMAN_ISA scalar
+#endif
+
+#define ELMAN_INLINE inline __attribute__((always_inline))
+
+namespace elman::ELMAN_ISA {
+
+#if defined(ELMAN_ISA_AVX512)
+
+struct Vec {
+    static constexpr int lanes = 16;
+    __m512 v;
+};
+using Mask = __mmask16;
+
+ELMAN_INLINE Vec set(float x) { return {_mm512_set1_ps(x)}; }
+ELMAN_INLINE Vec load(const float *p) { return {_mm512_loadu_ps(p)}; }
+ELMAN_INLINE void store(float *p, Vec a) { _mm512_storeu_ps(p, a.v); }
+ELMAN_INLINE __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
+// n in 1..lanes; what stands beyond the n floats is neither read nor written
+ELMAN_INLINE Vec load_n(const float *p, int n) { return {_mm512_maskz_loadu_ps(first_lanes(n), p)}; }
+ELMAN_INLINE void store_n(float *p, Vec a, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), a.v); }
+ELMAN_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+ELMAN_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec operator/(Vec a, Vec b) { return {_mm512_div_ps(a.v, b.v)}; }
+// the second operand comes back when either is NaN, so a NaN in b is kept
+ELMAN_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
+ELMAN_INLINE Mask less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
+ELMAN_INLINE Mask is_nan(Vec a) { return _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q); }
+ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m, no.v, yes.v)}; }
+ELMAN_INLINE Vec negative_abs(Vec a) {
+    return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), _mm512_set1_epi32(INT32_MIN)))};
+}
+ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {  // a is not negative
+    const __m512i bit = _mm512_and_si512(_mm512_castps_si512(sign.v), _mm512_set1_epi32(INT32_MIN));
+    return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), bit))};
+}
+// x * 2^n: n is a whole number that was added to `round_to_whole`; x * 2^n must be normal
+ELMAN_INLINE Vec scale_by_two_to(Vec x, Vec shifted_n) {
+    const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted_n.v), 23);
+    return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x.v), n))};
+}
+
+#elif defined(ELMAN_ISA_AVX2)
+
+struct Vec {
+    static constexpr int lanes = 8;
+    __m256 v;
+};
+struct Mask {
+    __m256 v;
+};
+
+ELMAN_INLINE Vec set(float x) { return {_mm256_set1_ps(x)}; }
+ELMAN_INLINE Vec load(const float *p) { return {_mm256_loadu_ps(p)}; }
+ELMAN_INLINE void store(float *p, Vec a) { _mm256_storeu_ps(p, a.v); }
+ELMAN_INLINE __m256i first_lanes(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+ELMAN_INLINE Vec load_n(const float *p, int n) { return {_mm256_maskload_ps(p, first_lanes(n))}; }
+ELMAN_INLINE void store_n(float *p, Vec a, int n) { _mm256_maskstore_ps(p, first_lanes(n), a.v); }
+ELMAN_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+ELMAN_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec operator/(Vec a, Vec b) { return {_mm256_div_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
+ELMAN_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
+ELMAN_INLINE Mask less(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+ELMAN_INLINE Mask is_nan(Vec a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
+ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.v)}; }
+ELMAN_INLINE Vec negative_abs(Vec a) { return {_mm256_or_ps(a.v, _mm256_set1_ps(-0.0f))}; }
+ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
+    return {_mm256_or_ps(a.v, _mm256_and_ps(sign.v, _mm256_set1_ps(-0.0f)))};
+}
+ELMAN_INLINE Vec scale_by_two_to(Vec x, Vec shifted_n) {
+    const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted_n.v), 23);
+    return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x.v), n))};
+}
+
+#elif defined(ELMAN_ISA_NEON)
+
+struct Vec {
+    static constexpr int lanes = 4;
+    float32x4_t v;
+};
+struct Mask {
+    uint32x4_t v;
+};
+
+ELMAN_INLINE Vec set(float x) { return {vdupq_n_f32(x)}; }
+ELMAN_INLINE Vec load(const float *p) { return {vld1q_f32(p)}; }
+ELMAN_INLINE void store(float *p, Vec a) { vst1q_f32(p, a.v); }
+ELMAN_INLINE Vec load_n(const float *p, int n) {
+    float all[4] = {0, 0, 0, 0};
+    std::memcpy(all, p, static_cast<size_t>(n) * sizeof(float));
+    return load(all);
+}
+ELMAN_INLINE void store_n(float *p, Vec a, int n) {
+    float all[4];
+    store(all, a);
+    std::memcpy(p, all, static_cast<size_t>(n) * sizeof(float));
+}
+ELMAN_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+ELMAN_INLINE Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
+ELMAN_INLINE Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
+ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
+ELMAN_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
+ELMAN_INLINE Mask less(Vec a, Vec b) { return {vcltq_f32(a.v, b.v)}; }
+ELMAN_INLINE Mask is_nan(Vec a) { return {vmvnq_u32(vceqq_f32(a.v, a.v))}; }
+ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return {vbslq_f32(m.v, yes.v, no.v)}; }
+ELMAN_INLINE Vec min(Vec a, Vec b) { return select(less(a, b), a, b); }
+ELMAN_INLINE Vec max(Vec a, Vec b) { return select(less(b, a), a, b); }
+ELMAN_INLINE Vec negative_abs(Vec a) { return {vnegq_f32(vabsq_f32(a.v))}; }
+ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
+    return {vbslq_f32(vdupq_n_u32(0x80000000u), sign.v, a.v)};
+}
+ELMAN_INLINE Vec scale_by_two_to(Vec x, Vec shifted_n) {
+    const int32x4_t n = vshlq_n_s32(vreinterpretq_s32_f32(shifted_n.v), 23);
+    return {vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x.v), n))};
+}
+
+#else
+
+struct Vec {
+    static constexpr int lanes = 1;
+    float v;
+};
+using Mask = bool;
+
+ELMAN_INLINE Vec set(float x) { return {x}; }
+ELMAN_INLINE Vec load(const float *p) { return {*p}; }
+ELMAN_INLINE void store(float *p, Vec a) { *p = a.v; }
+ELMAN_INLINE Vec load_n(const float *p, int) { return {*p}; }
+ELMAN_INLINE void store_n(float *p, Vec a, int) { *p = a.v; }
+ELMAN_INLINE Vec fma(Vec a, Vec b, Vec c) { return {std::fma(a.v, b.v, c.v)}; }
+ELMAN_INLINE Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
+ELMAN_INLINE Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
+ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
+ELMAN_INLINE Vec operator/(Vec a, Vec b) { return {a.v / b.v}; }
+ELMAN_INLINE Vec min(Vec a, Vec b) { return a.v < b.v ? a : b; }
+ELMAN_INLINE Vec max(Vec a, Vec b) { return b.v < a.v ? a : b; }
+ELMAN_INLINE Mask less(Vec a, Vec b) { return a.v < b.v; }
+ELMAN_INLINE Mask is_nan(Vec a) { return a.v != a.v; }
+ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return m ? yes : no; }
+ELMAN_INLINE Vec negative_abs(Vec a) { return {-std::fabs(a.v)}; }
+ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) { return {std::copysign(a.v, sign.v)}; }
+ELMAN_INLINE Vec scale_by_two_to(Vec x, Vec shifted_n) {
+    uint32_t bits, n;
+    std::memcpy(&bits, &x.v, 4);
+    std::memcpy(&n, &shifted_n.v, 4);
+    bits += n << 23;
+    std::memcpy(&x.v, &bits, 4);
+    return x;
+}
+
+#endif
+
+}  // namespace elman::ELMAN_ISA

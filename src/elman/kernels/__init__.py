@@ -2,10 +2,11 @@
 
 from elman.kernels.answer import embed, linear, log_softmax, one_hot, pool, softmax
 from elman.kernels.forward import forward, run, tensor_shapes
-from elman.kernels.native import info
+from elman.kernels.native import SlowKernelsWarning, info, set_threads, threads, use
 from elman.kernels.scan import scan
 
 __all__ = [
+    "SlowKernelsWarning",
     "embed",
     "forward",
     "info",
@@ -15,6 +16,9 @@ __all__ = [
     "pool",
     "run",
     "scan",
+    "set_threads",
     "softmax",
     "tensor_shapes",
+    "threads",
+    "use",
 ]

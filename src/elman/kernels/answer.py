@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from elman.errors import UsageError
+from elman.kernels import twins
+from elman.kernels.native import compiled, threads
+from elman.kernels.scan import check_lengths
 
 
 def embed(tables: Sequence[np.ndarray], ids: np.ndarray) -> np.ndarray:
@@ -34,10 +37,12 @@ def embed(tables: Sequence[np.ndarray], ids: np.ndarray) -> np.ndarray:
         raise UsageError(f"{len(tables)} tables cannot embed {len(columns)} columns of ids", code="E164")
     for table, column in zip(tables, columns, strict=True):
         _check_ids(column, len(table))
-    total: np.ndarray = tables[0][columns[0]]
-    for table, column in zip(tables[1:], columns[1:], strict=True):
-        total += table[column]
-    return total
+    if not compiled(*tables):
+        return twins.embed(tables, columns)
+    rows = np.ascontiguousarray(ids.reshape(-1, len(tables)), np.int64)
+    embedded = np.empty((*columns[0].shape, tables[0].shape[-1]), np.float32)
+    compiled.module.embed([np.ascontiguousarray(t) for t in tables], rows, _rows(embedded))
+    return embedded
 
 
 def one_hot(ids: np.ndarray, size: int, dtype: npt.DTypeLike = np.float32) -> np.ndarray:
@@ -55,9 +60,14 @@ def one_hot(ids: np.ndarray, size: int, dtype: npt.DTypeLike = np.float32) -> np
 
 def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     """W x + b for every row: (..., D), (K, D), (K,) -> (..., K)."""
-    product: np.ndarray = x @ weight.T
-    if bias is not None:
-        product += bias
+    if not compiled(x, weight, *([] if bias is None else [bias])):
+        return twins.linear(x, weight, bias)
+    if x.shape[-1:] != weight.shape[1:]:
+        raise UsageError(f"rows of {x.shape[-1]} numbers do not fit a weight of shape {weight.shape}", code="E164")
+    product = np.empty((*x.shape[:-1], len(weight)), np.float32)
+    bias = None if bias is None else np.ascontiguousarray(bias)
+    rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    compiled.module.linear(rows, np.ascontiguousarray(weight), bias, _rows(product), threads())
     return product
 
 
@@ -66,30 +76,35 @@ def pool(outputs: np.ndarray, lengths: np.ndarray, kind: str) -> np.ndarray:
 
     (T, B, H), (B,) -> (B, H); a row of length 0 gives 0.
     """
-    if kind not in _POOLS:
-        raise UsageError(f"pooling must be one of {', '.join(_POOLS)}, not {kind!r}", code="E111")
-    gather, start = _POOLS[kind]
-    pooled = np.full(outputs.shape[1:], start, outputs.dtype)
-    for t in range(int(lengths.max(initial=0))):
-        gather(pooled, outputs[t], out=pooled, where=(lengths > t)[:, None])
-    if kind == "mean":
-        pooled /= np.maximum(lengths, 1).astype(outputs.dtype)[:, None]
-    pooled[lengths == 0] = 0
+    if kind not in twins.POOLS:
+        raise UsageError(f"pooling must be one of {', '.join(twins.POOLS)}, not {kind!r}", code="E111")
+    if not compiled(outputs):
+        return twins.pool(outputs, lengths, kind)
+    lengths = check_lengths(lengths, *outputs.shape[:2])
+    pooled = np.empty(outputs.shape[1:], np.float32)
+    compiled.module.pool(np.ascontiguousarray(outputs), lengths, list(twins.POOLS).index(kind), pooled)
     return pooled
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """exp(y_k) / Σ exp(y) over the last axis; never overflows."""
-    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: np.ndarray = e / e.sum(axis=-1, keepdims=True)
-    return probabilities
+    return _softmax(logits, logs=False) if compiled(logits) else twins.softmax(logits)
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """y_k - log Σ exp(y) over the last axis; never overflows."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    logs: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return logs
+    return _softmax(logits, logs=True) if compiled(logits) else twins.log_softmax(logits)
+
+
+def _softmax(logits: np.ndarray, *, logs: bool) -> np.ndarray:
+    answer = np.array(logits, order="C")
+    compiled.module.softmax(_rows(answer), logs)
+    return answer
+
+
+def _rows(array: np.ndarray) -> np.ndarray:
+    """All axes but the last as one; a view."""
+    return array.reshape(-1, array.shape[-1]) if array.size else np.empty((0, array.shape[-1]), array.dtype)
 
 
 def _check_ids(ids: np.ndarray, size: int) -> None:
@@ -97,6 +112,3 @@ def _check_ids(ids: np.ndarray, size: int) -> None:
         raise UsageError(
             f"ids run from {ids.min()} to {ids.max()}, but the table has rows 0 to {size - 1}", code="E164"
         )
-
-
-_POOLS = {"mean": (np.add, 0.0), "max": (np.maximum, -np.inf), "sum": (np.add, 0.0)}

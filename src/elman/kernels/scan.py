@@ -1,13 +1,13 @@
-"""One layer in one direction over a ragged batch: the cell's step, only where a row still has steps."""
+"""One layer in one direction over a ragged batch: by its kernel, or by the plain twin."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from elman.cells import Cell, Params, State
+from elman.cells import GRU, LSTM, RNN, Cell, Params, State
 from elman.errors import UsageError
+from elman.kernels import twins
+from elman.kernels.native import compiled, threads
 
 
 def scan(
@@ -21,6 +21,8 @@ def scan(
     out: np.ndarray | None = None,
 ) -> tuple[np.ndarray, State]:
     """Run ``cell`` over the time axis; step t touches only the rows that are longer than t.
+
+    Built-in cells in float32 run in C++; everything else, float64 included, takes the cell's own step.
 
     Parameters
     ----------
@@ -47,21 +49,77 @@ def scan(
     """
     steps, batch = inputs.shape[:2]
     lengths = check_lengths(lengths, steps, batch)
-    first = cell.initial_state(batch) if state is None else state
-    order = np.argsort(-lengths, kind="stable")
-    current = _each(first, lambda array: array[order].astype(inputs.dtype, copy=False))
-    final = _each(first, lambda array: array.astype(inputs.dtype))
-    for t, rows in enumerate(_rows_alive(order, lengths)):
-        current = _leave(current, final, order, rows.size)
-        times = lengths[rows] - 1 - t if reverse else t
-        output, current = cell.step(inputs[times, rows], current, params)
-        if out is None:
-            out = np.zeros((steps, batch, output.shape[-1]), inputs.dtype)
-        out[times, rows] = output
-    _leave(current, final, order, 0)
-    if out is None:  # no row has a step
-        out = np.zeros((steps, batch, _width(cell, inputs, params)), inputs.dtype)
-    return out, final
+    if type(cell) in KERNELS and compiled(inputs, *params.values()):
+        return _scan_compiled(cell, inputs, lengths, params, state, reverse, out)
+    return twins.scan(cell, inputs, lengths, params, state, reverse=reverse, out=out)
+
+
+def _scan_compiled(
+    cell: Cell,
+    inputs: np.ndarray,
+    lengths: np.ndarray,
+    params: Params,
+    state: State | None,
+    reverse: bool,
+    out: np.ndarray | None,
+) -> tuple[np.ndarray, State]:
+    steps, batch = inputs.shape[:2]
+    _check_width(cell, inputs, params)
+    native, kind = compiled.module, KERNELS[type(cell)]
+    layer = native.Layer(kind, getattr(cell, "nonlinearity", "tanh"), *weights(params))
+    first = [np.ascontiguousarray(part, np.float32) for part in _parts(state)] or [None, None]
+    _check_state(cell, first, batch)
+    wide, column = _place(out, (steps, batch, cell.hidden_size))
+    final = [np.empty((batch, cell.hidden_size), np.float32) for _ in cell.state_names]
+    native.scan(
+        layer, np.ascontiguousarray(inputs), None, lengths, None, first[0], first[1] if len(first) > 1 else None,
+        reverse, threads(), wide, column, final[0], final[1] if len(final) > 1 else None, False,
+    )  # fmt: skip
+    if out is not None and not np.may_share_memory(wide, out):
+        out[...] = wide
+    return wide if out is None else out, tuple(final) if len(final) > 1 else final[0]
+
+
+def weights(params: Params) -> tuple[np.ndarray | None, ...]:
+    """The four weights in their order, contiguous; a missing bias is None."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    return tuple(np.ascontiguousarray(params[name]) if name in params else None for name in names)
+
+
+def _place(out: np.ndarray | None, shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
+    """Find where the outputs can be written: (T, B, wide) in one piece, and the first column of them."""
+    if out is None or out.dtype != np.float32:
+        return np.empty(shape, np.float32), 0
+    whole = out.base if out.base is not None else out
+    if out.shape == shape and out.flags.c_contiguous:
+        return out, 0
+    same = isinstance(whole, np.ndarray) and whole.flags.c_contiguous and whole.shape[:-1] == shape[:-1]
+    if not same or whole.dtype != np.float32 or out.strides != whole.strides:
+        return np.empty(shape, np.float32), 0
+    start = out.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    return whole, start // whole.itemsize
+
+
+def _parts(state: State | None) -> tuple[np.ndarray, ...]:
+    return () if state is None else state if isinstance(state, tuple) else (state,)
+
+
+def _check_width(cell: Cell, inputs: np.ndarray, params: Params) -> None:
+    wanted = cell.parameters(inputs.shape[-1], cell.hidden_size, 1)
+    for name, (shape, _) in wanted.items():
+        if name in params and params[name].shape != shape:
+            message = f"{name} has shape {params[name].shape}, expected {shape} for inputs of {inputs.shape[-1]} numbers"
+            raise UsageError(message, code="E164")
+
+
+def _check_state(cell: Cell, first: list[np.ndarray | None], batch: int) -> None:
+    wanted = (batch, cell.hidden_size)
+    if first[0] is None:
+        return
+    if len(first) != len(cell.state_names) or any(part is None or part.shape != wanted for part in first):
+        given = ", ".join(str(part.shape) for part in first if part is not None)
+        names = " and ".join(cell.state_names)
+        raise UsageError(f"the first state must be {names} of shape {wanted} each, not {given}", code="E165")
 
 
 def check_lengths(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
@@ -78,29 +136,7 @@ def check_lengths(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndar
     return lengths.astype(np.int64, copy=False)
 
 
-def _width(cell: Cell, inputs: np.ndarray, params: Params) -> int:
-    """How many numbers an output has: H, or as many as a cell that answers itself gives to noughts."""
-    if not cell.answers:
-        return cell.hidden_size
-    output, _ = cell.step(np.zeros((1, inputs.shape[-1]), inputs.dtype), cell.initial_state(1), params)
-    return int(output.shape[-1])
 
 
-def _rows_alive(order: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    """For each step, the rows that are longer; ``order`` lists the rows from the longest to the shortest."""
-    longest = int(lengths.max(initial=0))
-    alive = np.searchsorted(-lengths[order], -np.arange(longest), side="left")
-    return [order[:count] for count in alive]
-
-
-def _leave(current: State, final: State, order: np.ndarray, count: int) -> State:
-    """Keep the first ``count`` rows of the running state; the others have ended and go to ``final``."""
-    if isinstance(current, tuple):
-        return tuple(_leave(a, b, order, count) for a, b in zip(current, final, strict=True))
-    if count < len(current):
-        final[order[count : len(current)]] = current[count:]
-    return current[:count]
-
-
-def _each(state: State, change: Callable[[np.ndarray], np.ndarray]) -> State:
-    return tuple(change(a) for a in state) if isinstance(state, tuple) else change(state)
+KERNELS: dict[type[Cell], str] = {RNN: "rnn", LSTM: "lstm", GRU: "gru"}
+"""The cells that have a kernel, and its name."""

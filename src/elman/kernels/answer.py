@@ -63,7 +63,9 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
     if not compiled(x, weight, *([] if bias is None else [bias])):
         return twins.linear(x, weight, bias)
     if x.shape[-1:] != weight.shape[1:]:
-        raise UsageError(f"rows of {x.shape[-1]} numbers do not fit a weight of shape {weight.shape}", code="E164")
+        raise UsageError(
+            f"rows of {x.shape[-1]} numbers do not fit a weight of shape {weight.shape}", code="E164"
+        )
     product = np.empty((*x.shape[:-1], len(weight)), np.float32)
     bias = None if bias is None else np.ascontiguousarray(bias)
     rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])

@@ -144,7 +144,7 @@ def direct(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
     So the values are of one size for short and long rows, as those of tf-idf vectors are.
     """
-    roots: np.ndarray = np.sqrt(np.maximum(lengths, 1)).astype(inputs.dtype)[:, None]
+    roots: np.ndarray = np.sqrt(np.maximum(lengths, 1).astype(inputs.dtype))[:, None]
     scaled: np.ndarray = pool(inputs, lengths, "sum") / roots
     return scaled
 

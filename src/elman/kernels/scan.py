@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from elman.cells import GRU, LSTM, RNN, Cell, Params, State
@@ -67,14 +69,12 @@ def _scan_compiled(
     _check_width(cell, inputs, params)
     native, kind = compiled.module, KERNELS[type(cell)]
     layer = native.Layer(kind, getattr(cell, "nonlinearity", "tanh"), *weights(params))
-    first = [np.ascontiguousarray(part, np.float32) for part in _parts(state)] or [None, None]
+    first = [np.ascontiguousarray(part, np.float32) for part in _parts(state)]
     _check_state(cell, first, batch)
     wide, column = _place(out, (steps, batch, cell.hidden_size))
     final = [np.empty((batch, cell.hidden_size), np.float32) for _ in cell.state_names]
-    native.scan(
-        layer, np.ascontiguousarray(inputs), None, lengths, None, first[0], first[1] if len(first) > 1 else None,
-        reverse, threads(), wide, column, final[0], final[1] if len(final) > 1 else None, False,
-    )  # fmt: skip
+    given = np.ascontiguousarray(inputs), None, lengths, None, *_two(first)
+    native.scan(layer, *given, reverse, threads(), wide, column, *_two(final), False)
     if out is not None and not np.may_share_memory(wide, out):
         out[...] = wide
     return wide if out is None else out, tuple(final) if len(final) > 1 else final[0]
@@ -104,20 +104,26 @@ def _parts(state: State | None) -> tuple[np.ndarray, ...]:
     return () if state is None else state if isinstance(state, tuple) else (state,)
 
 
+def _two(parts: Sequence[np.ndarray]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """h and c; None for what is not there."""
+    padded = (*parts, None, None)
+    return padded[0], padded[1]
+
+
 def _check_width(cell: Cell, inputs: np.ndarray, params: Params) -> None:
     wanted = cell.parameters(inputs.shape[-1], cell.hidden_size, 1)
     for name, (shape, _) in wanted.items():
         if name in params and params[name].shape != shape:
-            message = f"{name} has shape {params[name].shape}, expected {shape} for inputs of {inputs.shape[-1]} numbers"
+            message = (
+                f"{name} has shape {params[name].shape}, expected {shape} for {inputs.shape[-1]} numbers"
+            )
             raise UsageError(message, code="E164")
 
 
-def _check_state(cell: Cell, first: list[np.ndarray | None], batch: int) -> None:
+def _check_state(cell: Cell, first: Sequence[np.ndarray], batch: int) -> None:
     wanted = (batch, cell.hidden_size)
-    if first[0] is None:
-        return
-    if len(first) != len(cell.state_names) or any(part is None or part.shape != wanted for part in first):
-        given = ", ".join(str(part.shape) for part in first if part is not None)
+    if first and (len(first) != len(cell.state_names) or any(part.shape != wanted for part in first)):
+        given = ", ".join(str(part.shape) for part in first)
         names = " and ".join(cell.state_names)
         raise UsageError(f"the first state must be {names} of shape {wanted} each, not {given}", code="E165")
 
@@ -134,8 +140,6 @@ def check_lengths(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndar
         message = f"the length {lengths[bad]} of row {bad} is not between 0 and {steps}, the number of steps"
         raise UsageError(message, code="E163")
     return lengths.astype(np.int64, copy=False)
-
-
 
 
 KERNELS: dict[type[Cell], str] = {RNN: "rnn", LSTM: "lstm", GRU: "gru"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -110,3 +111,82 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 POOLS = {"mean": (np.add, 0.0), "max": (np.maximum, -np.inf), "sum": (np.add, 0.0)}
 """How a step is taken in, and what no step gives."""
+
+
+class Stepper:
+    """The plain twin of the compiled stepper: the cell's own step, then pooling and the head."""
+
+    def __init__(self, settings: Any, tensors: Any, cell: Cell, task: str, sessions: int) -> None:
+        names = cell.parameters(1, cell.hidden_size, 1)
+        self.layers = [
+            {name: tensors[f"layers.{name}_l{n}"].copy() for name in names}
+            for n in range(settings.num_layers)
+        ]
+        self.cell, self.sessions = cell, sessions
+        self.head = None if cell.answers else (tensors["head.weight"].copy(), tensors["head.bias"].copy())
+        self.pools = settings.pooling.split("+") if task == "classify" and not cell.answers else []
+        self.shortcut = np.float32(settings.shortcut if self.pools else 0)
+        self.dtype = next(iter(self.layers[0].values())).dtype
+        self.width = self.layers[0]["weight_ih"].shape[1] if self.pools else 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew in all sessions."""
+        S, H = self.sessions, self.cell.hidden_size
+        self.states = [self._first() for _ in self.layers]
+        self.sums = np.zeros((S, H), self.dtype)
+        self.most = np.full((S, H), -np.inf, self.dtype)
+        self.direct = np.zeros((S, self.width), self.dtype)
+        self.count = np.zeros((S, 1), self.dtype)
+
+    def _first(self) -> list[np.ndarray]:
+        state = self.cell.initial_state(self.sessions)
+        parts = state if isinstance(state, tuple) else (state,)
+        return [part.astype(self.dtype) for part in parts]
+
+    def reset_one(self, session: int) -> None:
+        """Begin anew in one session."""
+        for state in self.states:
+            for part, first in zip(state, self._first(), strict=True):
+                part[session] = first[session]
+        self.sums[session] = self.direct[session] = self.count[session] = 0
+        self.most[session] = -np.inf
+
+    def step(self, x: np.ndarray) -> np.ndarray:
+        """(S, D) -> (S, K)."""
+        if x.ndim != 2 or len(x) != self.sessions:
+            raise ValueError("one row for each session")
+        out = np.asarray(x, self.dtype)
+        for n, params in enumerate(self.layers):
+            parts = self.states[n]
+            out, after = self.cell.step(out, tuple(parts) if len(parts) > 1 else parts[0], params)
+            self.states[n] = [np.array(part) for part in (after if isinstance(after, tuple) else (after,))]
+        if self.head is None:
+            return np.array(out)
+        return linear(self._pooled(x, out) if self.pools else out, *self.head)
+
+    def _pooled(self, x: np.ndarray, top: np.ndarray) -> np.ndarray:
+        self.sums += top
+        self.most = np.maximum(self.most, top)
+        self.direct += x
+        self.count += 1
+        kinds = {"last": top, "mean": self.sums / self.count, "max": self.most, "sum": self.sums}
+        parts = [kinds[kind] for kind in self.pools]
+        if self.shortcut:
+            parts.append(self.shortcut * (self.direct / np.sqrt(self.count)))
+        return np.concatenate(parts, axis=-1)
+
+    def _blocks(self) -> list[np.ndarray]:
+        pooled = [self.sums, self.most, self.direct, self.count] if self.pools else []
+        return [part for state in self.states for part in state] + pooled
+
+    def get_state(self) -> np.ndarray:
+        """Everything that is carried, as one block (1, N)."""
+        return np.concatenate([part.ravel() for part in self._blocks()])[None]
+
+    def set_state(self, block: np.ndarray) -> None:
+        """Go on from a block."""
+        start = 0
+        for part in self._blocks():
+            part[...] = block[0, start : start + part.size].reshape(part.shape)
+            start += part.size

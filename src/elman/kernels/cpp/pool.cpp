@@ -45,11 +45,9 @@ inline void breathe() {
 #endif
 }
 
-using Body = const std::function<void(int, int)>;
-
 class Pool {
   public:
-    void run(int parts, Body &body) {
+    void run(int parts, const Body &body) {
         grow(parts - 1);
         {
             const std::lock_guard<std::mutex> lock(mutex_);
@@ -75,7 +73,7 @@ class Pool {
         for (;;) {
             for (int i = 0; i < 4000 && round_.load(std::memory_order_acquire) == seen; ++i) breathe();
             int parts;
-            Body *body;
+            const Body *body;
             {
                 std::unique_lock<std::mutex> lock(mutex_);
                 wake_.wait(lock, [&] { return round_.load(std::memory_order_relaxed) != seen; });
@@ -94,7 +92,7 @@ class Pool {
     std::condition_variable wake_;
     std::atomic<unsigned> round_{0};
     std::atomic<int> left_{0};
-    Body *body_ = nullptr;
+    const Body *body_ = nullptr;
     int parts_ = 0, size_ = 0;
 };
 
@@ -111,7 +109,7 @@ void after_fork() {
 
 bool poison = false;
 
-void parallel(int threads, const std::function<void(int, int)> &body) {
+void parallel(int threads, Body body) {
     if (threads > 1 && !busy.test_and_set(std::memory_order_acquire)) {
         static const int registered = pthread_atfork(nullptr, nullptr, after_fork);
         static_cast<void>(registered);
@@ -132,13 +130,17 @@ int64_t half_of_cache() {
     return 256 << 10;
 }
 
-void Floats::Free::operator()(float *p) const { std::free(p); }
+void Floats::Free::operator()(float *p) const { std::free(reinterpret_cast<void **>(p)[-1]); }
 
+// malloc knows small blocks by heart, aligned_alloc does not: align by hand, keep malloc's pointer in front
 Floats::Floats(size_t size) : size_(size) {
     if (!size) return;
-    const size_t bytes = (size * sizeof(float) + 63) / 64 * 64 + 64;
-    data_.reset(static_cast<float *>(std::aligned_alloc(64, bytes)));
-    if (!data_) throw std::bad_alloc();
+    const size_t bytes = (size * sizeof(float) + 63) / 64 * 64;
+    void *whole = std::malloc(bytes + 128);
+    if (!whole) throw std::bad_alloc();
+    const auto start = (reinterpret_cast<uintptr_t>(whole) + 64 + 63) / 64 * 64;
+    reinterpret_cast<void **>(start)[-1] = whole;
+    data_.reset(reinterpret_cast<float *>(start));
     if (poison)
         for (size_t i = 0; i < bytes / sizeof(float); ++i) data_.get()[i] = std::numeric_limits<float>::quiet_NaN();
 }

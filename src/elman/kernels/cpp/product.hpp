@@ -98,76 +98,63 @@ ELMAN_INLINE void clear(Vec (&acc)[MR][NV]) {
     }
 }
 
-// acc[i][v] += d[m][i] x[m][v] for m = from ... to-1
-template <int MR, int NV, bool whole>
-ELMAN_INLINE int64_t outer_rows(Vec (&acc)[MR][NV], const float *d, ptrdiff_t d_stride, const float *const *x,
-                                int64_t from, int64_t to, int64_t column, int64_t left) {
-    for (int64_t m = from; m < to; ++m) {
-        const float *xm = x[m] + column, *dm = d + m * d_stride;
+// acc[i][v] += d[m][i] x[m][v] for `rows` rows; d lies 16 floats apart, x NV vectors
+template <int MR, int NV>
+ELMAN_INLINE void outer_rows(Vec (&acc)[MR][NV], const float *d, const float *x, int64_t rows) {
+    for (int64_t m = 0; m < rows; ++m, d += 16, x += NV * W) {
         Vec b[NV];
         ELMAN_UNROLL
-        for (int v = 0; v < NV; ++v) b[v] = whole ? load(xm + v * W) : load_some(xm + v * W, left - v * W);
+        for (int v = 0; v < NV; ++v) b[v] = load(x + v * W);
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
-            const Vec a = set(dm[i]);
+            const Vec a = set(d[i]);
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v) acc[i][v] = fma(a, b[v], acc[i][v]);
         }
     }
-    return to;
 }
 
-// sum[line + i, j] += Σ_m d[m][i] x[m][j] for MR lines; rows m = 0 ... rows-1 in the order of the sum, `done` rows
-// stand before them. `lines` of the MR are stored.
+// sum[line + i, column + j] += Σ_m d[m][i] x[m][j] for MR lines, of which `lines` are kept; the rows m are in the
+// order of the sum, and `done` rows stand before them.
 template <int MR, int NV>
-ELMAN_INLINE void outer_tile(const float *d, ptrdiff_t d_stride, const float *const *x, int64_t rows, int64_t done,
-                             const Summed &g, int64_t line, int64_t lines, int64_t column) {
-    const int64_t left = g.columns - column;
-    const bool whole_columns = left >= NV * W;
+ELMAN_INLINE void outer_tile(const float *d, const float *x, int64_t rows, int64_t done, const Summed &g, int64_t line,
+                             int64_t lines, int64_t column) {
     Vec acc[MR][NV];
     const auto each = [&](auto &&f) {
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
             if (i >= lines) break;
             ELMAN_UNROLL
-            for (int v = 0; v < NV; ++v) f(i, v, (line + i) * g.columns + column + v * W, left - v * W);
+            for (int v = 0; v < NV; ++v)
+                f(acc[i][v], (line + i) * g.columns + column + v * W, g.columns - column - v * W);
         }
     };
     clear(acc);
-    if (done % block) each([&](int i, int v, int64_t at, int64_t n) { acc[i][v] = load_some(g.partial + at, n); });
+    if (done % block) each([&](Vec &a, int64_t at, int64_t n) { a = load_some(g.partial + at, n); });
     for (int64_t m = 0; m < rows;) {
-        const int64_t room = block - (done + m) % block, end = m + (room < rows - m ? room : rows - m);
-        if (whole_columns) m = outer_rows<MR, NV, true>(acc, d, d_stride, x, m, end, column, left);
-        else m = outer_rows<MR, NV, false>(acc, d, d_stride, x, m, end, column, left);
+        const int64_t room = block - (done + m) % block, count = room < rows - m ? room : rows - m;
+        outer_rows<MR, NV>(acc, d + m * 16, x + m * NV * W, count);
+        m += count;
         if ((done + m) % block == 0) {
-            each([&](int i, int v, int64_t at, int64_t n) {
-                store_some(g.sum + at, load_some(g.sum + at, n) + acc[i][v], n);
-            });
+            each([&](Vec &a, int64_t at, int64_t n) { store_some(g.sum + at, load_some(g.sum + at, n) + a, n); });
             clear(acc);
         }
     }
-    if ((done + rows) % block) each([&](int i, int v, int64_t at, int64_t n) { store_some(g.partial + at, acc[i][v], n); });
+    if ((done + rows) % block) each([&](Vec &a, int64_t at, int64_t n) { store_some(g.partial + at, a, n); });
 }
 
-// The same for the 16 lines of one slot of a panel, over all columns.
-inline void outer(const float *d, ptrdiff_t d_stride, const float *const *x, int64_t rows, int64_t done,
-                  const Summed &g, int64_t line, int64_t lines) {
 #if defined(ELMAN_ISA_AVX512) || defined(ELMAN_ISA_NEON)
-    constexpr int MR = 8, NV = 3;
+constexpr int outer_lines = 8, outer_vectors = 3;
 #else
-    constexpr int MR = 4, NV = W == 1 ? 4 : 3;
+constexpr int outer_lines = 4, outer_vectors = 3;
 #endif
-    for (int part = 0; part < 16 && part < lines; part += MR) {
-        int64_t column = 0;
-        for (; column + NV * W <= g.columns; column += NV * W)
-            outer_tile<MR, NV>(d + part, d_stride, x, rows, done, g, line + part, lines - part, column);
-        while (column < g.columns) {  // what is left, by one vector or two
-            const bool two = g.columns - column > W && NV > 2;
-            if (two) outer_tile<MR, 2>(d + part, d_stride, x, rows, done, g, line + part, lines - part, column);
-            else outer_tile<MR, 1>(d + part, d_stride, x, rows, done, g, line + part, lines - part, column);
-            column += (two ? 2 : 1) * W;
-        }
-    }
+
+// NV vectors of the rows' columns from `column` on, one row after the other; what is beyond is nought
+template <int NV>
+void pack_columns(const float *const *x, int64_t rows, int64_t column, int64_t columns, float *to) {
+    for (int64_t m = 0; m < rows; ++m, to += NV * W)
+        for (int v = 0; v < NV; ++v)
+            store(to + v * W, load_some(x[m] + column + v * W, columns - column - v * W));
 }
 
 }  // namespace elman::ELMAN_ISA

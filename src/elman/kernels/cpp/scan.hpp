@@ -6,6 +6,10 @@
 
 #include <algorithm>
 
+#if defined(__SSE__)
+#include <immintrin.h>
+#endif
+
 #include "gru.hpp"
 #include "kernels.hpp"
 #include "lstm.hpp"
@@ -265,7 +269,8 @@ class Back {
 
     void run() {
         begin();
-        const int64_t wanted = rows_in_cache(row_size_);
+        // a chunk of less than a block would read and write the weight gradients more often than need be
+        const int64_t wanted = std::max(block, rows_in_cache(row_size_));
         for (int64_t to = rows_.steps(); to > 0;) {
             const Chunk chunk = chunk_before(rows_, to, wanted);
             if (static_cast<int64_t>(d_a_.size()) < (chunk.high - chunk.low) * row_size_)
@@ -273,6 +278,7 @@ class Back {
             if (b_.reset) steps(chunk, 0, 1);
             else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
             list_rows(chunk);
+            parallel(b_.threads, [&](int part, int parts) { gather_slots(part, parts); });
             parallel(b_.threads, [&](int part, int parts) { gradients(chunk, part, parts); });
             done_ += chunk.high - chunk.low;
             to = chunk.from;
@@ -395,12 +401,17 @@ class Back {
                 h_rows_.push_back(h_before(s, i));
             }
         }
-        // the sums run over rows in this order; d_a is brought into it, so that one stride serves
-        ordered_ = rows_.backwards || chunk.to - chunk.from == 1;
-        if (!ordered_) {
-            if (d_ordered_.size() < d_rows_.size() * row_size_) d_ordered_ = Floats(d_rows_.size() * row_size_);
-            for (size_t m = 0; m < d_rows_.size(); ++m)
-                std::memcpy(d_ordered_.data() + m * row_size_, d_a_.data() + d_rows_[m] * row_size_, row_size_ * sizeof(float));
+        const size_t size = d_rows_.size() * static_cast<size_t>(row_size_);
+        if (d_slots_.size() < size) d_slots_ = Floats(size);
+    }
+
+    // d_a as [slot of 16 lines][row in the order of the sums][16]
+    void gather_slots(int part, int parts) {
+        const int64_t rows = static_cast<int64_t>(d_rows_.size()), slots = row_size_ / 16;
+        for (int64_t m = part; m < rows; m += parts) {
+            const float *from = d_a_.data() + d_rows_[static_cast<size_t>(m)] * row_size_;
+            for (int64_t slot = 0; slot < slots; ++slot)
+                std::memcpy(d_slots_.data() + (slot * rows + m) * 16, from + slot * 16, 16 * sizeof(float));
         }
     }
 
@@ -411,38 +422,58 @@ class Back {
                                      : Operand{d_a_.data(), row_size_, 1, row_size_, 0};
             Product{a, back_x_.data(), D, nullptr, 0, b_.d_x + chunk.low * D, D}(count, part, parts);
         }
-        const float *d = ordered_ ? d_a_.data() : d_ordered_.data();
-        for (int64_t slot = part; slot < panels_ * (C::saved / 16); slot += parts) {
+        // parts share out columns, never rows: a group of columns is packed once, then meets every slot
+        int64_t group = 0;
+        Floats columns(static_cast<size_t>(count * outer_vectors * W));
+        if (!b_.ids)
+            for (int64_t column = 0; column < D; column += outer_vectors * W)
+                if (group++ % parts == part) column_gradients<true>(x_rows_.data(), column, columns.data(), count);
+        for (int64_t column = 0; column < H_; column += outer_vectors * W)
+            if (group++ % parts == part) column_gradients<false>(h_rows_.data(), column, columns.data(), count);
+        for (int64_t slot = part; slot < row_size_ / 16; slot += parts) bias_gradients(slot, count);
+    }
+
+    template <bool side_of_x>
+    void column_gradients(const float *const *rows, int64_t column, float *columns, int64_t count) {
+        const Summed g = side_of_x ? Summed{b_.d_w_ih, partial_ih_.data(), w_.D}
+                                   : Summed{b_.d_w_hh, partial_hh_.data(), H_};
+        const int64_t vectors = (g.columns - column + W - 1) / W;
+        if (vectors >= 3) slots_by<side_of_x, 3>(g, rows, column, columns, count);
+        else if (vectors == 2) slots_by<side_of_x, 2>(g, rows, column, columns, count);
+        else slots_by<side_of_x, 1>(g, rows, column, columns, count);
+    }
+
+    template <bool side_of_x, int NV>
+    void slots_by(const Summed &g, const float *const *rows, int64_t column, float *columns, int64_t count) {
+        pack_columns<NV>(rows, count, column, g.columns, columns);
+        for (int64_t slot = 0; slot < row_size_ / 16; ++slot) {
             const int64_t panel = slot / (C::saved / 16), of = slot % (C::saved / 16);
-            slot_gradients(d + panel * C::saved + of * 16, count, panel, static_cast<int>(of));
+            const int64_t gate = is_gru ? (side_of_x ? (of == 0 ? 2 : of == 3 ? -1 : of - 1) : of - 1) : C::gates == 1 ? 0 : of;
+            const int64_t unit = C::gates == 1 ? panel * 32 + of * 16 : panel * 16;
+            const int64_t lines = std::min<int64_t>(16, H_ - unit);
+            if (gate < 0) continue;
+            const float *d = d_slots_.data() + slot * count * 16;
+            for (int64_t line = 0; line < lines; line += outer_lines)
+                outer_tile<outer_lines, NV>(d + line, columns, count, done_, g, gate * H_ + unit + line, lines - line, column);
         }
     }
 
-    // the 16 units of one slot of d_a: their lines in both weight gradients, and their biases
-    void slot_gradients(const float *d, int64_t count, int64_t panel, int of) {
-        const int64_t unit = C::gates == 1 ? panel * 32 + of * 16 : panel * 16;
-        const int64_t lines = std::min<int64_t>(16, H_ - unit);
-        if (lines <= 0) return;
-        const int gate_x = is_gru ? (of == 0 ? 2 : of == 3 ? -1 : of - 1) : C::gates == 1 ? 0 : of;
-        const int gate_h = is_gru ? of - 1 : C::gates == 1 ? 0 : of;
-        if (gate_x >= 0 && !b_.ids)
-            outer(d, row_size_, x_rows_.data(), count, done_, {b_.d_w_ih, partial_ih_.data(), w_.D}, gate_x * H_ + unit, lines);
-        if (gate_h >= 0)
-            outer(d, row_size_, h_rows_.data(), count, done_, {b_.d_w_hh, partial_hh_.data(), H_}, gate_h * H_ + unit, lines);
-        const int64_t place = d - (ordered_ ? d_a_.data() : d_ordered_.data());
+    void bias_gradients(int64_t slot, int64_t count) {
+        const float *d = d_slots_.data() + slot * count * 16;
         for (int v = 0; v < 16; v += W) {
-            Vec acc = load(bias_partial_.data() + place + v), sum = load(bias_.data() + place + v);
+            const int64_t place = slot * 16 + v;
+            Vec acc = load(bias_partial_.data() + place), sum = load(bias_.data() + place);
             for (int64_t m = 0; m < count; ++m) {
-                const Vec one = load(d + m * row_size_ + v);
+                const Vec one = load(d + m * 16 + v);
                 acc = acc + one;
                 if ((done_ + m + 1) % block == 0) sum = sum + acc, acc = set(0.0f);
                 if (b_.ids) {
-                    float *column = by_symbol_.data() + id_rows_[static_cast<size_t>(m)] * row_size_ + place + v;
+                    float *column = by_symbol_.data() + id_rows_[static_cast<size_t>(m)] * row_size_ + place;
                     store(column, load(column) + one);
                 }
             }
-            store(bias_partial_.data() + place + v, acc);
-            store(bias_.data() + place + v, sum);
+            store(bias_partial_.data() + place, acc);
+            store(bias_.data() + place, sum);
         }
     }
 
@@ -477,31 +508,46 @@ class Back {
     const Weights &w_;
     const Rows &rows_;
     const int64_t H_, Hp_, panels_, row_size_;
-    Floats r_h_, r_c_, first_c_, d_a_, d_ordered_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
+    Floats r_h_, r_c_, first_c_, d_a_, d_slots_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
     std::vector<int64_t> d_rows_, id_rows_;
     std::vector<const float *> x_rows_, h_rows_;
-    bool ordered_ = true;
     int64_t done_ = 0;
 };
+
+// to[k * width + lane] = row(lane)[k] for 16 lanes; null rows are noughts
+inline void pack_lanes(const float *const (&rows)[16], int64_t K, ptrdiff_t width, float *to) {
+    for (int group = 0; group < 16; group += 4) {
+        const float *const *r = rows + group;
+        int64_t k = 0;
+#if defined(__SSE__)
+        if (r[3])
+            for (; k + 4 <= K; k += 4) {
+                __m128 a = _mm_loadu_ps(r[0] + k), b = _mm_loadu_ps(r[1] + k);
+                __m128 c = _mm_loadu_ps(r[2] + k), d = _mm_loadu_ps(r[3] + k);
+                _MM_TRANSPOSE4_PS(a, b, c, d);
+                float *at = to + k * width + group;
+                _mm_storeu_ps(at, a), _mm_storeu_ps(at + width, b);
+                _mm_storeu_ps(at + 2 * width, c), _mm_storeu_ps(at + 3 * width, d);
+            }
+#endif
+        for (; k < K; ++k)
+            for (int lane = 0; lane < 4; ++lane) to[k * width + group + lane] = r[lane] ? r[lane][k] : 0.0f;
+    }
+}
 
 // [panel][k][width] from rows (gates * H, K); units beyond H are noughts
 template <class C>
 Floats pack_panels(const float *w, int64_t H, int64_t K) {
     const int64_t panels = panels_of_units<C>(H);
     Floats out(static_cast<size_t>(panels * K * C::width));
-    float *to = out.data();
-    for (int64_t panel = 0; panel < panels; ++panel, to += K * C::width)
-        for (int gate = 0; gate < C::gates; ++gate)
-            for (int64_t lane = 0; lane < C::units; ++lane) {
-                const int64_t unit = panel * C::units + lane;
-                float *column = to + gate * 16 + lane;
-                if (unit < H) {
-                    const float *row = w + (gate * H + unit) * K;
-                    for (int64_t k = 0; k < K; ++k) column[k * C::width] = row[k];
-                } else {
-                    for (int64_t k = 0; k < K; ++k) column[k * C::width] = 0.0f;
-                }
-            }
+    for (int64_t panel = 0; panel < panels; ++panel)
+        for (int slot = 0; slot < C::width / 16; ++slot) {
+            const int64_t gate = C::gates == 1 ? 0 : slot, first = panel * C::units + (C::gates == 1 ? slot * 16 : 0);
+            const float *rows[16];
+            for (int64_t lane = 0; lane < 16; ++lane)
+                rows[lane] = first + lane < H ? w + (gate * H + first + lane) * K : nullptr;
+            pack_lanes(rows, K, C::width, out.data() + panel * K * C::width + slot * 16);
+        }
     return out;
 }
 

@@ -57,13 +57,13 @@ ELMAN_INLINE Vec negative_abs(Vec a) {
     return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), _mm512_set1_epi32(INT32_MIN)))};
 }
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {  // a is not negative
-    const __m512i bit = _mm512_and_si512(_mm512_castps_si512(sign.v), _mm512_set1_epi32(INT32_MIN));
-    return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), bit))};
+    const __m512i s = _mm512_castps_si512(sign.v), b = _mm512_castps_si512(a.v);
+    return {_mm512_castsi512_ps(_mm512_ternarylogic_epi32(s, b, _mm512_set1_epi32(INT32_MIN), 0xec))};
 }
-// x * 2^n: n is a whole number that was added to `round_to_whole`; x * 2^n must be normal
-ELMAN_INLINE Vec scale_by_two_to(Vec x, Vec shifted_n) {
+// 2^n: n is a whole number, -126 to 127, that was added to 1.5 * 2^23
+ELMAN_INLINE Vec two_to(Vec shifted_n) {
     const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted_n.v), 23);
-    return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x.v), n))};
+    return {_mm512_castsi512_ps(_mm512_add_epi32(n, _mm512_set1_epi32(0x3f800000)))};
 }
 
 #elif defined(ELMAN_ISA_AVX2)
@@ -98,9 +98,9 @@ ELMAN_INLINE Vec negative_abs(Vec a) { return {_mm256_or_ps(a.v, _mm256_set1_ps(
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
     return {_mm256_or_ps(a.v, _mm256_and_ps(sign.v, _mm256_set1_ps(-0.0f)))};
 }
-ELMAN_INLINE Vec scale_by_two_to(Vec x, Vec shifted_n) {
+ELMAN_INLINE Vec two_to(Vec shifted_n) {
     const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted_n.v), 23);
-    return {_mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x.v), n))};
+    return {_mm256_castsi256_ps(_mm256_add_epi32(n, _mm256_set1_epi32(0x3f800000)))};
 }
 
 #elif defined(ELMAN_ISA_NEON)
@@ -140,9 +140,9 @@ ELMAN_INLINE Vec negative_abs(Vec a) { return {vnegq_f32(vabsq_f32(a.v))}; }
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
     return {vbslq_f32(vdupq_n_u32(0x80000000u), sign.v, a.v)};
 }
-ELMAN_INLINE Vec scale_by_two_to(Vec x, Vec shifted_n) {
+ELMAN_INLINE Vec two_to(Vec shifted_n) {
     const int32x4_t n = vshlq_n_s32(vreinterpretq_s32_f32(shifted_n.v), 23);
-    return {vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(x.v), n))};
+    return {vreinterpretq_f32_s32(vaddq_s32(n, vdupq_n_s32(0x3f800000)))};
 }
 
 #else
@@ -170,13 +170,12 @@ ELMAN_INLINE Mask is_nan(Vec a) { return a.v != a.v; }
 ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return m ? yes : no; }
 ELMAN_INLINE Vec negative_abs(Vec a) { return {-std::fabs(a.v)}; }
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) { return {std::copysign(a.v, sign.v)}; }
-ELMAN_INLINE Vec scale_by_two_to(Vec x, Vec shifted_n) {
-    uint32_t bits, n;
-    std::memcpy(&bits, &x.v, 4);
-    std::memcpy(&n, &shifted_n.v, 4);
-    bits += n << 23;
-    std::memcpy(&x.v, &bits, 4);
-    return x;
+ELMAN_INLINE Vec two_to(Vec shifted_n) {
+    uint32_t bits;
+    std::memcpy(&bits, &shifted_n.v, 4);
+    bits = (bits << 23) + 0x3f800000u;
+    std::memcpy(&shifted_n.v, &bits, 4);
+    return shifted_n;
 }
 
 #endif

@@ -71,9 +71,9 @@ int main(int argc, char **argv) {
         const double left = std::exp(-static_cast<double>(x)) / (1 + std::exp(-static_cast<double>(x)));
         if (left >= std::numeric_limits<float>::min()) s.see(lane(sigmoid(set(-x))), left, -x);
         const double power = std::exp(-static_cast<double>(x));
-        if (x <= 87.0f && !denormal)
+        if (x <= 87.33f && !denormal)
             e.see(lane(exp_of_negative(set(-x))), power, -x);
-        if (x > 87.0f) expect(lane(exp_of_negative(set(-x))) == 0.0f, "exp far left is nought");
+        if (x > 87.34f) expect(lane(exp_of_negative(set(-x))) == 0.0f, "exp far left is nought");
     }
     std::printf("tanh %.2f ulp at %g, %ld times not monotone; sigmoid %.2f ulp at %g; exp %.2f ulp at %g\n",
                 t.error, t.at, down, s.error, s.at, e.error, e.at);

@@ -20,16 +20,28 @@ struct Gru {
         acc[2] = load(bias_q);
     }
 
-    ELMAN_INLINE void finish(const Vec (&acc)[3], float *gates_, bool keep, const float *h, const float *,
-                             float *, float *h_next, int64_t n) const {
-        const Vec r = sigmoid(acc[0]), z = sigmoid(acc[1]), q = acc[2];
-        const Vec new_ = tanh(fma(r, q, load(gates_ + 32)));
-        store_some(h_next, fma(z, load_some(h, n) - new_, new_), n);
-        if (keep) {
-            store(gates_, r);
-            store(gates_ + 16, z);
-            store(gates_ + 32, new_);
-            store(gates_ + 48, q);
+    // The sums of P panels and MR rows become gates and states. `row` says where those of one panel and row stand.
+    template <int P, int MR, class R>
+    ELMAN_INLINE void finish(Tile<P, MR, 3> &acc, bool keep, const R &row) const {
+        constexpr int N = P * MR;
+        Vec r[N], z[N], n[N];
+        ELMAN_UNROLL
+        for (int k = 0; k < N; ++k) r[k] = acc[k / MR][k % MR][0], z[k] = acc[k / MR][k % MR][1];
+        sigmoid_all(r);
+        ELMAN_UNROLL
+        for (int k = 0; k < N; ++k) {
+            const auto at = row(k / MR, k % MR);
+            const Vec q = acc[k / MR][k % MR][2];
+            n[k] = fma(r[k], q, load(at.sums + 32));
+            if (keep) store(at.sums, r[k]), store(at.sums + 48, q);
+        }
+        sigmoid_all(z);
+        tanh_all(n);
+        ELMAN_UNROLL
+        for (int k = 0; k < N; ++k) {
+            const auto at = row(k / MR, k % MR);
+            store_some(at.h_next, fma(z[k], load_some(at.h, at.left) - n[k], n[k]), at.left);
+            if (keep) store(at.sums + 16, z[k]), store(at.sums + 32, n[k]);
         }
     }
 

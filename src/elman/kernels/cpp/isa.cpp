@@ -134,10 +134,9 @@ void scale(float *y, const float *by, const float *shift, int64_t M, int64_t K) 
 }
 
 void map(int which, const float *x, float *y, int64_t n) {
-    each(y, n, [&](Vec, int64_t k) {
-        const Vec a = load_some(x + k, n - k);
-        return which == 0 ? tanh(a) : which == 1 ? sigmoid(a) : exp_of_negative(a);
-    });
+    if (which == 0) each(y, n, [&](Vec, int64_t k) { return tanh(load_some(x + k, n - k)); });
+    if (which == 1) each(y, n, [&](Vec, int64_t k) { return sigmoid(load_some(x + k, n - k)); });
+    if (which == 2) each(y, n, [&](Vec, int64_t k) { return exp_of_negative(load_some(x + k, n - k)); });
 }
 
 }  // namespace

@@ -19,17 +19,33 @@ struct Lstm {
         for (int v = 0; v < 4; ++v) acc[v] = load(sums + v * 16);
     }
 
-    ELMAN_INLINE void finish(const Vec (&acc)[4], float *gates_, bool keep, const float *, const float *c,
-                             float *c_next, float *h_next, int64_t n) const {
-        const Vec i = sigmoid(acc[0]), f = sigmoid(acc[1]), g = tanh(acc[2]), o = sigmoid(acc[3]);
-        const Vec next = fma(f, load(c), i * g);
-        store(c_next, next);
-        store_some(h_next, o * tanh(next), n);
-        if (keep) {
-            store(gates_, i);
-            store(gates_ + 16, f);
-            store(gates_ + 32, g);
-            store(gates_ + 48, o);
+    // The sums of P panels and MR rows become gates and states. `row` says where those of one panel and row stand.
+    template <int P, int MR, class R>
+    ELMAN_INLINE void finish(Tile<P, MR, 4> &acc, bool keep, const R &row) const {
+        constexpr int N = P * MR;
+        Vec i[N], f[N], g[N], o[N], t[N];
+        ELMAN_UNROLL
+        for (int k = 0; k < N; ++k) {
+            i[k] = acc[k / MR][k % MR][0], f[k] = acc[k / MR][k % MR][1];
+            g[k] = acc[k / MR][k % MR][2], o[k] = acc[k / MR][k % MR][3];
+        }
+        sigmoid_all(i);
+        tanh_all(g);
+        sigmoid_all(f);
+        ELMAN_UNROLL
+        for (int k = 0; k < N; ++k) {
+            const auto at = row(k / MR, k % MR);
+            t[k] = fma(f[k], load(at.c), i[k] * g[k]);
+            store(at.c_next, t[k]);
+            if (keep) store(at.sums, i[k]), store(at.sums + 16, f[k]), store(at.sums + 32, g[k]);
+        }
+        sigmoid_all(o);
+        tanh_all(t);
+        ELMAN_UNROLL
+        for (int k = 0; k < N; ++k) {
+            const auto at = row(k / MR, k % MR);
+            store_some(at.h_next, o[k] * t[k], at.left);
+            if (keep) store(at.sums + 48, o[k]);
         }
     }
 

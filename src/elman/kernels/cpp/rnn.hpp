@@ -22,19 +22,23 @@ struct Rnn {
         for (int v = 0; v < 2; ++v) acc[v] = load(sums + v * W);
     }
 
-    ELMAN_INLINE Vec phi(Vec a) const {
-        switch (activation) {
-            case Activation::tanh: return tanh(a);
-            case Activation::relu: return select(less(a, set(0.0f)), set(0.0f), a);  // NaN stays
-            default: return a;
-        }
-    }
-
-    // n units are left from h_next on; `keep` is null: the output is all that backward needs
-    ELMAN_INLINE void finish(const Vec (&acc)[2], float *, bool, const float *, const float *, float *,
-                             float *h_next, int64_t n) const {
+    // The sums of P panels and MR rows become states. `row` says where the parts of one panel and row stand.
+    template <int P, int MR, class R>
+    ELMAN_INLINE void finish(Tile<P, MR, 2> &acc, bool, const R &row) const {
+        Vec a[P * MR * 2];
         ELMAN_UNROLL
-        for (int v = 0; v < 2; ++v) store_some(h_next + v * W, phi(acc[v]), n - v * W);
+        for (int k = 0; k < P * MR * 2; ++k) a[k] = acc[k / (MR * 2)][k / 2 % MR][k % 2];
+        if (activation == Activation::tanh) {
+            tanh_all(a);
+        } else if (activation == Activation::relu) {
+            ELMAN_UNROLL
+            for (int k = 0; k < P * MR * 2; ++k) a[k] = select(less(a[k], set(0.0f)), set(0.0f), a[k]);  // NaN stays
+        }
+        ELMAN_UNROLL
+        for (int k = 0; k < P * MR * 2; ++k) {
+            const auto at = row(k / (MR * 2), k / 2 % MR);
+            store_some(at.h_next + k % 2 * W, a[k], at.left - k % 2 * W);
+        }
     }
 
     // d(h) -> d(a), of one vector of units: in the forward pass h = φ(a)

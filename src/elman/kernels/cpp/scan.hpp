@@ -109,6 +109,14 @@ void project(const Forward &f, int64_t low, int64_t high, float *sums, int part,
     each_tile<C::vectors>(panels_of_units<C>(w.H), high - low, part, parts, Project<C>{w, f.x + low * w.D, sums});
 }
 
+// Where one vector of units of one row stands; `left` units are left from here on.
+struct Place {
+    float *sums;
+    const float *h, *c;
+    float *c_next, *h_next;
+    int64_t left;
+};
+
 // One step: what it reads and writes, row 0 of each.
 template <class C>
 struct Step {
@@ -141,15 +149,11 @@ struct Step {
                 cell.start(acc[p][i], own + i * row_size + p * C::saved, w.bias_q.data() + (panel + p) * 16 + at);
         }
         chain<C::between>(acc, rows, w.w_hh.data() + panel * panel_size + at, panel_size, C::width, H);
-        ELMAN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            ELMAN_UNROLL
-            for (int p = 0; p < P; ++p) {
-                const int64_t unit = (panel + p) * C::units + at, r = row + i;
-                cell.finish(acc[p][i], own + i * row_size + p * C::saved, keep, h + r * H + unit, c + r * c_size + unit,
-                            c_next + r * c_size + unit, h_next + r * H + unit, H - unit);
-            }
-        }
+        cell.finish(acc, keep, [&](int p, int i) {
+            const int64_t unit = (panel + p) * C::units + at, r = row + i;
+            return Place{own + i * row_size + p * C::saved, h + r * H + unit,      c + r * c_size + unit,
+                         c_next + r * c_size + unit,        h_next + r * H + unit, H - unit};
+        });
     }
 };
 

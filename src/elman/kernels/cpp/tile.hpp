@@ -6,8 +6,6 @@
 
 #include "math.hpp"
 
-#define ELMAN_UNROLL _Pragma("GCC unroll 16")
-
 namespace elman::ELMAN_ISA {
 
 using std::ptrdiff_t;

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(ELMAN_ISA_AVX512)
 #include <immintrin.h>
@@ -179,5 +180,61 @@ ELMAN_INLINE Vec two_to(Vec shifted_n) {
 }
 
 #endif
+
+// N vectors that go through the same steps side by side: the processor's scheduler sees work that is ready,
+// where one vector alone would wait for each of its steps.
+template <int N>
+struct Vecs {
+    Vec v[N];
+};
+
+template <class T>
+constexpr int count_of = 0;
+template <int N>
+constexpr int count_of<Vecs<N>> = N;
+template <class... T>
+constexpr int most_of = (... + count_of<T>) == 0 ? 0 : [] {
+    int n = 0;
+    ((n = count_of<T> > n ? count_of<T> : n), ...);
+    return n;
+}();
+
+ELMAN_INLINE Vec at(Vec a, int) { return a; }
+template <int N>
+ELMAN_INLINE Vec at(const Vecs<N> &a, int i) { return a.v[i]; }
+
+#define ELMAN_EACH(expression)                            \
+    Vecs<N> y;                                            \
+    _Pragma("GCC unroll 16") for (int i = 0; i < N; ++i) y.v[i] = expression; \
+    return y;
+
+template <class A, class B, class C, int N = most_of<A, B, C>, class = std::enable_if_t<(N > 0)>>
+ELMAN_INLINE Vecs<N> fma(const A &a, const B &b, const C &c) { ELMAN_EACH(fma(at(a, i), at(b, i), at(c, i))) }
+template <class A, class B, int N = most_of<A, B>, class = std::enable_if_t<(N > 0)>>
+ELMAN_INLINE Vecs<N> operator+(const A &a, const B &b) { ELMAN_EACH(at(a, i) + at(b, i)) }
+template <class A, class B, int N = most_of<A, B>, class = std::enable_if_t<(N > 0)>>
+ELMAN_INLINE Vecs<N> operator-(const A &a, const B &b) { ELMAN_EACH(at(a, i) - at(b, i)) }
+template <class A, class B, int N = most_of<A, B>, class = std::enable_if_t<(N > 0)>>
+ELMAN_INLINE Vecs<N> operator*(const A &a, const B &b) { ELMAN_EACH(at(a, i) * at(b, i)) }
+template <class A, class B, int N = most_of<A, B>, class = std::enable_if_t<(N > 0)>>
+ELMAN_INLINE Vecs<N> min(const A &a, const B &b) { ELMAN_EACH(min(at(a, i), at(b, i))) }
+template <class A, class B, int N = most_of<A, B>, class = std::enable_if_t<(N > 0)>>
+ELMAN_INLINE Vecs<N> max(const A &a, const B &b) { ELMAN_EACH(max(at(a, i), at(b, i))) }
+template <int N>
+ELMAN_INLINE Vecs<N> negative_abs(const Vecs<N> &a) { ELMAN_EACH(negative_abs(a.v[i])) }
+template <int N>
+ELMAN_INLINE Vecs<N> two_to(const Vecs<N> &a) { ELMAN_EACH(two_to(a.v[i])) }
+template <int N>
+ELMAN_INLINE Vecs<N> with_sign_of(const Vecs<N> &sign, const Vecs<N> &a) { ELMAN_EACH(with_sign_of(sign.v[i], a.v[i])) }
+// yes where a < b, else no
+template <class A, class B, class C, class D>
+ELMAN_INLINE auto if_less(const A &a, const B &b, const C &yes, const D &no) {
+    if constexpr (most_of<A, B, C, D> == 0) {
+        return select(less(a, b), yes, no);
+    } else {
+        constexpr int N = most_of<A, B, C, D>;
+        ELMAN_EACH(select(less(at(a, i), at(b, i)), at(yes, i), at(no, i)))
+    }
+}
 
 }  // namespace elman::ELMAN_ISA

@@ -336,13 +336,13 @@ NB_MODULE(_native, module) {
     nb::class_<Stepper>(module, "Stepper")
         .def(nb::new_(&stepper))
         .def("step",
-             [](Stepper &self, const In &x) {
+             [](Stepper &self, const In &x, const Out &answer) {
                  expect(x, {self.sessions(), self.features()}, "x");
-                 auto answer = fresh(self.sessions(), self.outputs());
+                 expect(answer, {self.sessions(), self.outputs()}, "the answer");
                  self.step(x.data(), answer.data());
-                 return answer;
              },
-             nb::arg().noconvert())
+             nb::arg().noconvert(), nb::arg().noconvert())
+        .def_prop_ro("outputs", &Stepper::outputs)
         .def("reset", [](Stepper &self) { self.reset(); })
         .def("reset_one",
              [](Stepper &self, int64_t session) {

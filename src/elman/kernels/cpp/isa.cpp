@@ -30,6 +30,14 @@ void run_backward(const Backward &b) {
     }
 }
 
+void run_step(const Packed &w, int64_t S, const float *x, float *h, float *c, float *sums, float *h_next) {
+    switch (w.cell) {
+        case Cell::rnn: return one_step(Rnn{w.activation}, w, S, x, h, c, sums, h_next);
+        case Cell::lstm: return one_step(Lstm{}, w, S, x, h, c, sums, h_next);
+        default: return one_step(Gru{}, w, S, x, h, c, sums, h_next);
+    }
+}
+
 Floats pack_linear(const float *w, int64_t K, int64_t D) { return pack_panels<Rnn>(w, K, D); }
 
 void linear(const float *x, int64_t M, int64_t D, const float *panels, const float *bias, int64_t K, float *y,
@@ -144,7 +152,7 @@ void map(int which, const float *x, float *y, int64_t n) {
 #define ELMAN_TEXT(x) #x
 #define ELMAN_NAME(x) ELMAN_TEXT(x)
 extern const Kernels table;
-const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, pack_linear, linear, softmax,
+const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, softmax,
                        log_softmax,           add,         take_max,    divide,       multiply,    scale,  map};
 
 }  // namespace elman::ELMAN_ISA

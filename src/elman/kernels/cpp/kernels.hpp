@@ -115,6 +115,9 @@ struct Kernels {
     Packed (*pack)(const Weights &);
     void (*forward)(const Forward &);
     void (*backward)(const Backward &);
+    // One step of S rows: x (S, D), h (S, H) and c (S, padded H; LSTM only) move on. `sums` is a place for
+    // S * gate_width floats, `h_next` for S * H; both are overwritten, h_next with the new h.
+    void (*step)(const Packed &, int64_t S, const float *x, float *h, float *c, float *sums, float *h_next);
     // y (M, K) = x (M, D) W' + b, each element one chain from b over k rising; packed by pack_linear
     Floats (*pack_linear)(const float *w, int64_t K, int64_t D);
     void (*linear)(const float *x, int64_t M, int64_t D, const float *panels, const float *bias, int64_t K,

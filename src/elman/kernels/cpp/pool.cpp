@@ -18,12 +18,14 @@
 namespace elman {
 namespace {
 
+thread_local int depth = 0;  // how many kernels deep this thread is
+
 // Denormals are taken and given as nought while a kernel runs, on every path alike; put back on every exit.
 class Flush {
   public:
 #if defined(__SSE__)
-    Flush() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040u); }
-    ~Flush() { _mm_setcsr(before_); }
+    Flush() : before_(_mm_getcsr()) { _mm_setcsr(before_ | 0x8040u), ++depth; }
+    ~Flush() { _mm_setcsr(before_), --depth; }
 
   private:
     unsigned before_;
@@ -31,8 +33,12 @@ class Flush {
     Flush() {
         asm volatile("mrs %0, fpcr" : "=r"(before_));
         asm volatile("msr fpcr, %0" ::"r"(before_ | (1ull << 24)));
+        ++depth;
     }
-    ~Flush() { asm volatile("msr fpcr, %0" ::"r"(before_)); }
+    ~Flush() {
+        asm volatile("msr fpcr, %0" ::"r"(before_));
+        --depth;
+    }
 
   private:
     unsigned long before_;
@@ -118,6 +124,7 @@ void parallel(int threads, Body body) {
         busy.clear(std::memory_order_release);
         return;
     }
+    if (depth) return body(0, 1);
     const Flush flush;
     body(0, 1);
 }

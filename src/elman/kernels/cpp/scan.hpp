@@ -157,6 +157,14 @@ struct Step {
     }
 };
 
+template <class C>
+void one_step(const C &cell, const Packed &w, int64_t S, const float *x, float *h, float *c, float *sums, float *h_next) {
+    const int64_t panels = panels_of_units<C>(w.H);
+    each_tile<C::vectors>(panels, S, 0, 1, Project<C>{w, x, sums});
+    each_tile<C::vectors>(panels, S, 0, 1, Step<C>{cell, w, false, h, sums, c, c, h_next});
+    std::memcpy(h, h_next, static_cast<size_t>(S * w.H) * sizeof(float));
+}
+
 inline void copy_rows(float *to, ptrdiff_t to_stride, const float *from, ptrdiff_t from_stride, int64_t n,
                       int64_t rows) {
     for (int64_t i = 0; i < rows; ++i) std::memcpy(to + i * to_stride, from + i * from_stride, n * sizeof(float));

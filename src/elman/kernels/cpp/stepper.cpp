@@ -16,17 +16,19 @@ Stepper::Stepper(std::vector<Packed> layers, std::vector<Pool> pools, float shor
     head_ = kernels()->pack_linear(head, outputs_, read);
     head_bias_ = Floats(static_cast<size_t>(outputs_));
     std::copy_n(head_bias, outputs_, head_bias_.data());
-    rows_.T = 1, rows_.B = rows_.M = S;
-    rows_.count = {S}, rows_.offset = {0};
-    int64_t size = 0;
-    for (const Packed &layer : layers_) size += S * layer.H * (layer.cell == Cell::lstm ? 2 : 1);
+    int64_t size = 0, widest = 0;
+    for (const Packed &layer : layers_) {
+        size += S * (layer.H + (layer.cell == Cell::lstm ? padded(layer.H) : 0));
+        widest = std::max(widest, gate_width(layer.cell, layer.H));
+    }
+    sums_of_gates_ = Floats(static_cast<size_t>(S * widest));
     const int64_t pooled = pools_.empty() ? 0 : S * (2 * H_ + D_ + 1);
     state_ = Floats(static_cast<size_t>(size + pooled));
     float *at = state_.data();
     for (const Packed &layer : layers_) {
         const int64_t one = S * layer.H;
         places_.push_back({at, layer.cell == Cell::lstm ? at + one : nullptr});
-        at += one * (layer.cell == Cell::lstm ? 2 : 1);
+        at += one + (layer.cell == Cell::lstm ? S * padded(layer.H) : 0);
     }
     if (pooled) sums_ = at, most_ = at + S * H_, direct_ = at + 2 * S * H_, count_ = direct_ + S * D_;
     out_ = Floats(static_cast<size_t>(2 * S * std::max(H_, layers_[0].H)));
@@ -42,7 +44,8 @@ void Stepper::reset() {
 void Stepper::reset(int64_t s) {
     for (size_t n = 0; n < layers_.size(); ++n) {
         std::fill_n(places_[n].h + s * layers_[n].H, layers_[n].H, 0.0f);
-        if (places_[n].c) std::fill_n(places_[n].c + s * layers_[n].H, layers_[n].H, 0.0f);
+        const int64_t width = padded(layers_[n].H);
+        if (places_[n].c) std::fill_n(places_[n].c + s * width, width, 0.0f);
     }
     if (!sums_) return;
     std::fill_n(sums_ + s * H_, H_, 0.0f);
@@ -52,16 +55,16 @@ void Stepper::reset(int64_t s) {
 }
 
 void Stepper::step(const float *x, float *answer) {
+    parallel(1, [&](int, int) { move_on(x, answer); });
+}
+
+void Stepper::move_on(const float *x, float *answer) {
     const Kernels &k = *kernels();
     const int64_t S = sessions_;
     const float *in = x;
     for (size_t n = 0; n < layers_.size(); ++n) {
-        const Packed &layer = layers_[n];
         float *out = out_.data() + (n % 2) * (out_.size() / 2);
-        Forward f{};
-        f.weights = &layer, f.rows = &rows_, f.x = in, f.h0 = f.hn = places_[n].h, f.c0 = f.cn = places_[n].c;
-        f.out = out, f.threads = 1;
-        k.forward(f);
+        k.step(layers_[n], S, in, places_[n].h, places_[n].c, sums_of_gates_.data(), out);
         in = out;
     }
     if (!pools_.empty()) pool(x, in), in = read_.data();

@@ -30,6 +30,7 @@ class Stepper {
     struct Place {
         float *h, *c;
     };
+    void move_on(const float *x, float *answer);
     void pool(const float *x, const float *top);
 
     std::vector<Packed> layers_;
@@ -37,8 +38,7 @@ class Stepper {
     float shortcut_;
     Floats head_, head_bias_;
     int64_t outputs_, sessions_, D_, H_;
-    Rows rows_;
-    Floats state_, out_, read_;
+    Floats state_, out_, read_, sums_of_gates_;
     std::vector<Place> places_;
     float *sums_ = nullptr, *most_ = nullptr, *direct_ = nullptr, *count_ = nullptr;
 };

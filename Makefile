@@ -31,6 +31,7 @@ format: $(READY)  ## write the format that `make check` asks for
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)  ## ours beside the other program, in one run
+	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/predict.py
 
 docs: $(READY)  ## the site, into docs/_build/html
@@ -41,7 +42,7 @@ clean:
 	rm -rf $(VENV) build dist demo docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml constraints.txt CMakeLists.txt src/elman/kernels/native.cpp
+$(READY): pyproject.toml constraints.txt CMakeLists.txt src/elman/kernels/native.cpp $(wildcard src/elman/kernels/cpp/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
 	$(BIN)/python -m pip install -q -e ".[all]" --group dev

@@ -1,7 +1,7 @@
-"""The kernels beside sgemm in the same run: share of the peak, latency at one row, the stepper, answers a second.
+"""The kernels beside sgemm in the same run: share of its peak, few rows, the stepper, denormal inputs.
 
-``sgemm`` is the faster of NumPy's and torch's product at m = B, n = gates · H, k = D + H, D = H. Both sides run in
-turn (A B A B ...); ratios are what to look at, since the machine's own speed drifts. Slowest first.
+``sgemm`` is the faster of NumPy's and torch's product at m = B, n = gates · H, k = D + H, D = H. Both sides
+run in turn (A B A B ...); ratios are what to look at, since the machine's own speed drifts. Slowest first.
 """
 
 from __future__ import annotations
@@ -64,10 +64,9 @@ class Case:
     def both(self, threads: int = 1) -> None:
         saved = self.forward(threads, keep=True)
         d_state = [*self.d_state, None][:2]
-        compiled.module.scan_back(
-            KERNELS[type(self.cell)], "tanh", *self.packed[:2], saved, self.x, None, self.out, self.d_out, None, None,
-            self.d_x, *self.grads, *d_state, threads,
-        )  # fmt: skip
+        kind = KERNELS[type(self.cell)], "tanh", *self.packed[:2]
+        given = saved, self.x, None, self.out, self.d_out, None, None
+        compiled.module.scan_back(*kind, *given, self.d_x, *self.grads, *d_state, threads)
 
 
 def sgemm(kind: str, B: int, H: int) -> list[Callable[[], object]]:
@@ -127,9 +126,10 @@ def small() -> list[dict[str, object]]:
         for B, H in SMALL:
             case = Case(kind, B, H, 200)
             forward, both = in_turn((case.forward, 20), (case.both, 20))
-            rows.append({"cell": kind, "B": B, "H": H, "forward µs/step": statistics.median(forward) / 200 * 1e6,
-                         "best": min(forward) / 200 * 1e6,
-                         "forward + backward µs/step": statistics.median(both) / 200 * 1e6})  # fmt: skip
+            step, least = statistics.median(forward) / 200 * 1e6, min(forward) / 200 * 1e6
+            learn = statistics.median(both) / 200 * 1e6
+            row = {"forward µs/step": step, "best": least, "forward + backward µs/step": learn}
+            rows.append({"cell": kind, "B": B, "H": H, **row})
     return rows
 
 

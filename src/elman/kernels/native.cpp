@@ -252,15 +252,23 @@ Pool pool_named(const std::string &name) {
 
 // The weights of one layer, as Python hands them over: cell, nonlinearity, w_ih, w_hh, b_ih, b_hh.
 Packed packed_from(const nb::tuple &t) {
-    if (nb::len(t) != 6) throw std::invalid_argument("a layer is cell, nonlinearity and four weights");
-    return Layer(nb::cast<std::string>(t[0]), nb::cast<std::string>(t[1]), nb::cast<In>(t[2]), nb::cast<In>(t[3]),
-                 nb::cast<Maybe<In>>(t[4]), nb::cast<Maybe<In>>(t[5])).packed;
+    std::string cell, nonlinearity;
+    In w_ih, w_hh;
+    Maybe<In> b_ih, b_hh;
+    const bool fits = nb::len(t) == 6 && nb::try_cast(t[0], cell) && nb::try_cast(t[1], nonlinearity) && nb::try_cast(t[2], w_ih) &&
+                      nb::try_cast(t[3], w_hh) && nb::try_cast(t[4], b_ih) && nb::try_cast(t[5], b_hh);
+    if (!fits) throw std::invalid_argument("a layer is cell, nonlinearity and four float32 weights");
+    return Layer(cell, nonlinearity, w_ih, w_hh, b_ih, b_hh).packed;
 }
 
 std::unique_ptr<Stepper> stepper(const nb::list &layers, const std::vector<std::string> &pools, float shortcut,
                                  const In &head, const In &head_bias, int64_t sessions) {
     std::vector<Packed> packed;
-    for (const nb::handle layer : layers) packed.push_back(packed_from(nb::cast<nb::tuple>(layer)));
+    for (const nb::handle layer : layers) {
+        nb::tuple parts;
+        if (!nb::try_cast(layer, parts)) throw std::invalid_argument("a layer is a tuple");
+        packed.push_back(packed_from(parts));
+    }
     if (packed.empty() || sessions < 1) throw std::invalid_argument("a stepper has at least one layer and one session");
     for (size_t n = 1; n < packed.size(); ++n)
         if (packed[n].D != packed[n - 1].H) throw std::invalid_argument("a layer does not read what the one below gives");

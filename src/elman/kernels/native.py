@@ -79,7 +79,7 @@ def use(name: str) -> None:
     """
     if name not in compiled.names():
         known = ", ".join(compiled.names())
-        raise UsageError(f'"{name}" is no arithmetic of this machine', code="E166", help=f"one of {known}")
+        raise UsageError(f'"{name}" is no arithmetic of this machine', code="E128", help=f"one of {known}")
     compiled.off, compiled.wanted = name == TWIN, name
     if not compiled.off:
         compiled.module.choose(name)

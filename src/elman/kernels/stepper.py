@@ -40,13 +40,13 @@ class Stepper:
     ) -> None:
         cell = cell_of(settings)
         if not settings.causal:
-            raise UsageError("a network that reads both ways has no single steps", code="E167", help="causal")
+            raise UsageError("a network that reads both ways has no single steps", code="E129", help="causal")
         if isinstance(sessions, bool) or not hasattr(sessions, "__index__") or sessions < 1:
             raise UsageError(f"sessions must be a whole number of at least 1, not {sessions!r}", code="E110")
         self.sessions, self.cell = sessions, cell
         kind = _compiled if type(cell) in KERNELS and compiled(*tensors.values()) else twins.Stepper
         self._impl: Any = kind(settings, tensors, cell, task, sessions)
-        self._step = self._impl.step
+        self._step: Any = self._impl.step
         self._shape = None if kind is twins.Stepper else (sessions, int(self._impl.outputs))
         self._fresh = _fresh(self._shape or (0, 0))
         first = layer_params(cell, tensors, "_l0")

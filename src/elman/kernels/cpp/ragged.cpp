@@ -112,8 +112,7 @@ std::unique_ptr<Saved> run(const Scan &scan, bool keep) {
     if (!direct) {
         r.scatter(f.out, H, scan.out, scan.out_stride);
     } else {
-        const int64_t used = r.rows.steps() * B * H;
-        std::memset(scan.out + used, 0, static_cast<size_t>(scan.T * B * H - used) * sizeof(float));
+        std::fill(scan.out + r.rows.steps() * B * H, scan.out + scan.T * B * H, 0.0f);
     }
     return keep ? std::move(saved) : nullptr;
 }
@@ -150,8 +149,7 @@ void run_back(const BackScan &scan) {
     if (!as_is) {
         r.scatter(b.d_x, D, scan.d_x, D);
     } else {
-        const int64_t used = r.rows.steps() * B * D;
-        std::memset(scan.d_x + used, 0, static_cast<size_t>(r.T * B * D - used) * sizeof(float));
+        std::fill(scan.d_x + r.rows.steps() * B * D, scan.d_x + r.T * B * D, 0.0f);
     }
 }
 

@@ -1,0 +1,234 @@
+// Forward, backward, one step and the answer, on every instruction set and by two threads, against plain loops in
+// double precision. Built with sanitizers by tests/kernels/test_cpp.py: what it reads and writes is checked too.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <random>
+
+#include "ragged.hpp"
+#include "stepper.hpp"
+
+using namespace elman;
+
+namespace {
+
+int failures = 0;
+void expect(bool holds, const char *what) {
+    if (!holds && ++failures < 20) std::printf("FAILED: %s\n", what);
+}
+
+using Numbers = std::vector<float>;
+std::mt19937 random_bits(7);
+Numbers draw(size_t n, float scale) {
+    std::normal_distribution<float> normal(0, scale);
+    Numbers x(n);
+    for (float &v : x) v = normal(random_bits);
+    return x;
+}
+
+struct Case {
+    Cell cell;
+    Activation activation;
+    int64_t T, B, D, H;
+    bool reverse, one_hot, resets, biases;
+    std::vector<int64_t> lengths;
+};
+
+int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
+double sigma(double x) { return 1 / (1 + std::exp(-x)); }
+
+// What a run gives: outputs, final states, then (if backwards) every gradient.
+struct Result {
+    Numbers out, hn, cn, d_x, d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h0, d_c0;
+    bool operator==(const Result &o) const {
+        const Numbers *a[] = {&out, &hn, &cn, &d_x, &d_w_ih, &d_w_hh, &d_b_ih, &d_b_hh, &d_h0, &d_c0};
+        const Numbers *b[] = {&o.out, &o.hn, &o.cn, &o.d_x, &o.d_w_ih, &o.d_w_hh, &o.d_b_ih, &o.d_b_hh, &o.d_h0, &o.d_c0};
+        for (int i = 0; i < 10; ++i)
+            if (a[i]->size() != b[i]->size() || (!a[i]->empty() && std::memcmp(a[i]->data(), b[i]->data(), a[i]->size() * 4) != 0)) return false;
+        return true;
+    }
+};
+
+struct Data {
+    Numbers x, w_ih, w_hh, b_ih, b_hh, h0, c0, d_out, d_hn, d_cn;
+    std::vector<int64_t> ids;
+    std::vector<uint8_t> reset;
+
+    explicit Data(const Case &c) {
+        const auto G = static_cast<size_t>(gates_of(c.cell) * c.H), D = static_cast<size_t>(c.D), H = static_cast<size_t>(c.H);
+        const auto TB = static_cast<size_t>(c.T * c.B), B = static_cast<size_t>(c.B);
+        const float scale = 0.7f / std::sqrt(static_cast<float>(c.H));
+        x = draw(TB * D, 1), w_ih = draw(G * D, scale), w_hh = draw(G * H, scale), b_ih = draw(G, scale), b_hh = draw(G, scale);
+        h0 = draw(B * H, 1), c0 = draw(B * H, 1), d_out = draw(TB * H, 1), d_hn = draw(B * H, 1), d_cn = draw(B * H, 1);
+        for (size_t i = 0; i < TB; ++i) ids.push_back(static_cast<int64_t>(random_bits() % D)), reset.push_back(random_bits() % 4 == 0);
+    }
+};
+
+Result by_kernel(const Case &c, const Data &d, int threads) {
+    Weights w{c.cell, c.activation, c.D, c.H, d.w_ih.data(), d.w_hh.data(), c.biases ? d.b_ih.data() : nullptr,
+              c.biases ? d.b_hh.data() : nullptr};
+    const Packed packed = kernels()->pack(w);
+    Result r;
+    const size_t BH = d.h0.size();
+    r.out.assign(d.d_out.size(), NAN), r.hn.assign(BH, NAN), r.cn.assign(c.cell == Cell::lstm ? BH : 0, NAN);
+    Scan s{&packed, c.T, c.B, c.lengths.data(), c.one_hot ? nullptr : d.x.data(), c.one_hot ? d.ids.data() : nullptr,
+           c.resets ? d.reset.data() : nullptr, d.h0.data(), d.c0.data(), c.reverse, threads, r.out.data(), c.H, r.hn.data(), r.cn.data()};
+    const auto saved = run(s, true);
+    r.d_x.assign(c.one_hot ? 0 : d.x.size(), NAN), r.d_w_ih.assign(d.w_ih.size(), NAN), r.d_w_hh.assign(d.w_hh.size(), NAN);
+    r.d_b_ih.assign(c.biases ? d.b_ih.size() : 0, NAN), r.d_b_hh.assign(c.biases ? d.b_hh.size() : 0, NAN);
+    r.d_h0.assign(BH, NAN), r.d_c0.assign(c.cell == Cell::lstm ? BH : 0, NAN);
+    BackScan b{&w, saved.get(), s.x, s.ids, r.out.data(), d.d_out.data(), d.d_hn.data(), d.d_cn.data(),
+               c.one_hot ? nullptr : r.d_x.data(), r.d_w_ih.data(), r.d_w_hh.data(), c.biases ? r.d_b_ih.data() : nullptr,
+               c.biases ? r.d_b_hh.data() : nullptr, r.d_h0.data(), r.d_c0.data(), threads};
+    run_back(b);
+    return r;
+}
+
+// The loss Σ out · d_out + hn · d_hn + cn · d_cn, row by row in double precision; `at` is changed by `step`.
+double loss(const Case &c, const Data &d, Result *out) {
+    double sum = 0;
+    const int64_t H = c.H, D = c.D;
+    if (out) out->out.assign(d.d_out.size(), 0), out->hn.assign(d.h0.size(), 0);
+    for (int64_t b = 0; b < c.B; ++b) {
+        std::vector<double> h(H), cell(H), first_h(H), first_c(H);
+        for (int64_t j = 0; j < H; ++j) h[j] = first_h[j] = d.h0[b * H + j], cell[j] = first_c[j] = d.c0[b * H + j];
+        for (int64_t s = 0; s < c.lengths[b]; ++s) {
+            const int64_t t = c.reverse ? c.lengths[b] - 1 - s : s;
+            if (c.resets && d.reset[t * c.B + b]) h = first_h, cell = first_c;
+            std::vector<double> next = h, next_c = cell;
+            for (int64_t j = 0; j < H; ++j) {
+                double ax[4], ah[4];
+                for (int64_t g = 0; g < gates_of(c.cell); ++g) {
+                    const int64_t line = g * H + j;
+                    ax[g] = c.biases ? d.b_ih[line] : 0, ah[g] = c.biases ? d.b_hh[line] : 0;
+                    if (c.one_hot) ax[g] += d.w_ih[line * D + d.ids[t * c.B + b]];
+                    else
+                        for (int64_t k = 0; k < D; ++k) ax[g] += double(d.w_ih[line * D + k]) * d.x[(t * c.B + b) * D + k];
+                    for (int64_t k = 0; k < H; ++k) ah[g] += double(d.w_hh[line * H + k]) * h[k];
+                }
+                if (c.cell == Cell::rnn) {
+                    const double a = ax[0] + ah[0];
+                    next[j] = c.activation == Activation::tanh ? std::tanh(a) : c.activation == Activation::relu ? std::fmax(a, 0) : a;
+                } else if (c.cell == Cell::lstm) {
+                    next_c[j] = sigma(ax[1] + ah[1]) * cell[j] + sigma(ax[0] + ah[0]) * std::tanh(ax[2] + ah[2]);
+                    next[j] = sigma(ax[3] + ah[3]) * std::tanh(next_c[j]);
+                } else {
+                    const double r = sigma(ax[0] + ah[0]), z = sigma(ax[1] + ah[1]), n = std::tanh(ax[2] + r * ah[2]);
+                    next[j] = n + z * (h[j] - n);
+                }
+            }
+            h = next, cell = next_c;
+            for (int64_t j = 0; j < H; ++j) {
+                sum += h[j] * d.d_out[(t * c.B + b) * H + j];
+                if (out) out->out[(t * c.B + b) * H + j] = static_cast<float>(h[j]);
+            }
+        }
+        for (int64_t j = 0; j < H; ++j) {
+            sum += h[j] * d.d_hn[b * H + j] + (c.cell == Cell::lstm ? cell[j] * d.d_cn[b * H + j] : 0);
+            if (out) out->hn[b * H + j] = static_cast<float>(h[j]);
+        }
+    }
+    return sum;
+}
+
+void near(const Numbers &found, const Numbers &wanted, const char *what) {
+    double off = 0, size = 1e-6;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+        off += (double(found[i]) - wanted[i]) * (double(found[i]) - wanted[i]);
+        size += double(wanted[i]) * wanted[i];
+    }
+    expect(found.size() == wanted.size() && off <= 1e-10 * size, what);
+}
+
+// one number of each gradient against the difference of the loss
+void slopes(const Case &c, const Data &d, const Result &r) {
+    const auto check = [&](Numbers Data::*values, const Numbers &gradient, const char *what) {
+        if (gradient.empty() || c.activation == Activation::relu) return;
+        for (int trial = 0; trial < 1; ++trial) {
+            const size_t at = random_bits() % gradient.size();
+            Data up = d, down = d;
+            (up.*values)[at] += 1e-2f, (down.*values)[at] -= 1e-2f;
+            const double width = double((up.*values)[at]) - double((down.*values)[at]);
+            const double slope = (loss(c, up, nullptr) - loss(c, down, nullptr)) / width;
+            expect(std::fabs(slope - gradient[at]) <= 2e-2 * (1 + std::fabs(slope)), what);
+        }
+    };
+    if (!c.one_hot) check(&Data::x, r.d_x, "d_x");
+    check(&Data::w_ih, r.d_w_ih, "d_w_ih"), check(&Data::w_hh, r.d_w_hh, "d_w_hh");
+    check(&Data::b_ih, r.d_b_ih, "d_b_ih"), check(&Data::b_hh, r.d_b_hh, "d_b_hh");
+    check(&Data::h0, r.d_h0, "d_h0"), check(&Data::c0, r.d_c0, "d_c0");
+}
+
+void one_case(const Case &c) {
+    const Data d(c);
+    Result wanted;
+    loss(c, d, &wanted);
+    bool first = true;
+    Result kept;
+    for (const char *name : kernels_available()) {
+        choose_kernels(name);
+        for (const int threads : {1, 2}) {
+            const Result found = by_kernel(c, d, threads);
+            if (first) kept = found, first = false;
+            expect(found == kept, "the same bits on every instruction set and by two threads");
+        }
+    }
+    near(kept.out, wanted.out, "outputs"), near(kept.hn, wanted.hn, "final state");
+    slopes(c, d, kept);
+}
+
+void recurrences() {
+    const std::pair<Cell, Activation> kinds[] = {{Cell::rnn, Activation::tanh}, {Cell::rnn, Activation::relu},
+        {Cell::rnn, Activation::identity}, {Cell::lstm, Activation::tanh}, {Cell::gru, Activation::tanh}};
+    for (const auto &[cell, activation] : kinds)
+        for (const int64_t H : {1, 17, 33})
+            for (const int64_t B : {1, 3, 13})
+                for (const int64_t T : {0, 1, 7}) {
+                    const unsigned way = random_bits();
+                    Case c{cell, activation, T, B, 5, H, (way & 1) != 0, (way & 2) != 0, (way & 4) != 0, (way & 8) != 0, {}};
+                    for (int64_t b = 0; b < B; ++b) c.lengths.push_back(way & 16 ? T : static_cast<int64_t>(random_bits() % static_cast<unsigned>(T + 1)));
+                    one_case(c);
+                }
+    for (const auto &[cell, activation] : kinds)  // more rows than a block, and two threads at work
+        one_case({cell, activation, 5, 70, 40, 33, false, false, false, true, std::vector<int64_t>(70, 5)});
+}
+
+void steps_and_answers() {
+    for (const char *name : kernels_available()) {
+        choose_kernels(name);
+        for (const Cell cell : {Cell::rnn, Cell::lstm, Cell::gru}) {
+            Case c{cell, Activation::tanh, 6, 3, 5, 17, false, false, false, true, {6, 6, 6}};
+            Data d(c);
+            std::fill(d.h0.begin(), d.h0.end(), 0.0f), std::fill(d.c0.begin(), d.c0.end(), 0.0f);
+            const Result whole = by_kernel(c, d, 1);
+            Weights w{cell, c.activation, c.D, c.H, d.w_ih.data(), d.w_hh.data(), d.b_ih.data(), d.b_hh.data()};
+            Numbers head(2 * 17, 0.0f), bias(2, 0.0f), answer(3 * 2);
+            head[0] = head[17 + 16] = 1.0f;
+            std::vector<Packed> layers;
+            layers.push_back(kernels()->pack(w));
+            Stepper stepper(std::move(layers), {}, 0, head.data(), bias.data(), 2, 3);
+            for (int64_t t = 0; t < 6; ++t) {
+                stepper.step(d.x.data() + t * 15, answer.data());
+                for (int64_t s = 0; s < 3; ++s)
+                    expect(answer[s * 2] == whole.out[(t * 3 + s) * 17] && answer[s * 2 + 1] == whole.out[(t * 3 + s) * 17 + 16],
+                           "a step has the bits of the whole");
+            }
+            stepper.reset(1);
+            stepper.reset();
+        }
+        Numbers rows = {1, 2, 3, -1e30f, 80, 80, 5, 5, 5}, logs = rows;
+        kernels()->softmax(rows.data(), 3, 3), kernels()->log_softmax(logs.data(), 3, 3);
+        expect(std::fabs(rows[2] - 0.66524096f) < 1e-6f && rows[3] == 0 && rows[4] == 0.5f, "softmax");
+        expect(std::fabs(logs[0] + 2.4076059f) < 1e-6f && std::fabs(logs[8] + 1.0986123f) < 1e-6f, "log-softmax");
+    }
+}
+
+}  // namespace
+
+int main() {
+    poison = true;
+    recurrences();
+    steps_and_answers();
+    std::printf("%d failures\n", failures);
+    return failures != 0;
+}

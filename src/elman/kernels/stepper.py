@@ -44,7 +44,7 @@ class Stepper:
         if isinstance(sessions, bool) or not hasattr(sessions, "__index__") or sessions < 1:
             raise UsageError(f"sessions must be a whole number of at least 1, not {sessions!r}", code="E110")
         self.sessions, self.cell = sessions, cell
-        kind = _compiled if type(cell) in KERNELS and compiled(*tensors.values()) else twins.Stepper
+        kind: Any = _compiled if type(cell) in KERNELS and compiled(*tensors.values()) else twins.Stepper
         self._impl: Any = kind(settings, tensors, cell, task, sessions)
         self._step: Any = self._impl.step
         self._shape = None if kind is twins.Stepper else (sessions, int(self._impl.outputs))

@@ -10,7 +10,8 @@ import numpy as np
 
 from elman.cells import Cell, State, main_state, make_cell, options_of
 from elman.errors import UsageError
-from elman.kernels.answer import embed, linear, one_hot, pool
+from elman.kernels.answer import linear, one_hot, pool
+from elman.kernels.looked import Looked, look_up
 from elman.kernels.scan import check_lengths, scan
 
 Tensors = Mapping[str, np.ndarray]
@@ -97,7 +98,9 @@ def run(
     return answers if task == "classify" else np.swapaxes(answers, 0, 1), after
 
 
-def read(settings: Shape, tensors: Tensors, inputs: np.ndarray, sizes: tuple[int, ...] = ()) -> np.ndarray:
+def read(
+    settings: Shape, tensors: Tensors, inputs: np.ndarray, sizes: tuple[int, ...] = ()
+) -> np.ndarray | Looked:
     """What the layers read: embedded or one-hot ids (T, B) or (T, B, G), or numbers (T, B, D) as they are."""
     dtype = next(iter(tensors.values())).dtype
     if settings.symbols == "one-hot":
@@ -106,7 +109,7 @@ def read(settings: Shape, tensors: Tensors, inputs: np.ndarray, sizes: tuple[int
         return one_hot(inputs, sizes[0], dtype)
     if "embedding.0.weight" in tensors:
         columns = range(1 if inputs.ndim == 2 else inputs.shape[-1])
-        return embed([tensors[f"embedding.{g}.weight"] for g in columns], inputs)
+        return look_up([tensors[f"embedding.{g}.weight"] for g in columns], inputs)
     if inputs.ndim != 3:
         message = f"the input has {inputs.ndim} dimensions, the network reads numbers (B, T, D)"
         raise UsageError(message, code="E164")
@@ -116,7 +119,7 @@ def read(settings: Shape, tensors: Tensors, inputs: np.ndarray, sizes: tuple[int
 def classify(
     settings: Shape,
     tensors: Tensors,
-    inputs: np.ndarray,
+    inputs: np.ndarray | Looked,
     outputs: np.ndarray,
     state: State,
     lengths: np.ndarray,
@@ -139,20 +142,21 @@ def last_step(outputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return answers
 
 
-def direct(inputs: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def direct(inputs: np.ndarray | Looked, lengths: np.ndarray) -> np.ndarray:
     """Sum each row's own inputs over the square root of its length: (T, B, D), (B,) -> (B, D).
 
     So the values are of one size for short and long rows, as those of tf-idf vectors are.
     """
     roots: np.ndarray = np.sqrt(np.maximum(lengths, 1).astype(inputs.dtype))[:, None]
-    scaled: np.ndarray = pool(inputs, lengths, "sum") / roots
+    total = inputs.sum_over(lengths) if isinstance(inputs, Looked) else pool(inputs, lengths, "sum")
+    scaled: np.ndarray = total / roots
     return scaled
 
 
 def run_layers(
     settings: Shape,
     tensors: Tensors,
-    inputs: np.ndarray,
+    inputs: np.ndarray | Looked,
     lengths: np.ndarray,
     state: State | None = None,
 ) -> tuple[np.ndarray, State]:
@@ -166,20 +170,17 @@ def run_layers(
     cell, ways = cell_of(settings), directions(settings)
     _check_state(cell, state, (settings.num_layers * len(ways), inputs.shape[1], cell.hidden_size))
     finals: list[State] = []
+    outputs, width = np.empty(0), len(ways) * cell.hidden_size
     for n in range(settings.num_layers):
-        wide = (
-            None
-            if cell.answers
-            else np.zeros((*inputs.shape[:2], len(ways) * cell.hidden_size), inputs.dtype)
-        )
+        wide = None if cell.answers else np.zeros((*inputs.shape[:2], width), inputs.dtype)
         slices = [None] if wide is None else np.split(wide, len(ways), axis=-1)
         for suffix, out in zip(ways, slices, strict=True):
             params = layer_params(cell, tensors, f"_l{n}{suffix}")
             first = None if state is None else _each(state, operator.itemgetter(len(finals)))
             output, final = scan(cell, inputs, lengths, params, first, reverse=bool(suffix), out=out)
             finals.append(final)
-        inputs = output if wide is None else wide
-    return inputs, _stack(finals)
+        inputs = outputs = output if wide is None else wide
+    return outputs, _stack(finals)
 
 
 def _check_state(cell: Cell, state: State | None, wanted: tuple[int, ...]) -> None:

@@ -98,14 +98,16 @@ struct Layer {
 struct Inputs {
     Inputs(const Packed &w, const Maybe<In> &x, const Maybe<Ids> &ids, const Maybe<Ids> &lengths,
            const Maybe<Flags> &reset, const Maybe<In> &h0, const Maybe<In> &c0) {
-        const auto wanted = static_cast<size_t>(x ? 3 : 2);
-        if ((!x && !ids) || (x ? x->ndim() : ids->ndim()) != wanted)
-            throw std::invalid_argument("the input is (T, B, D) numbers, or (T, B) ids");
+        const bool table = x && ids;
+        if ((!x && !ids) || (ids && ids->ndim() != 2) || (x && x->ndim() != (table ? 2 : 3)))
+            throw std::invalid_argument("the input is (T, B, D) numbers, or (T, B) ids, or those of rows of a table");
         scan.weights = &w;
-        scan.T = static_cast<int64_t>(x ? x->shape(0) : ids->shape(0));
-        scan.B = static_cast<int64_t>(x ? x->shape(1) : ids->shape(1));
-        if (x) expect(*x, {scan.T, scan.B, w.D}, "the input"), scan.x = x->data();
-        else expect_ids(ids->data(), scan.T * scan.B, w.D), scan.ids = ids->data();
+        scan.T = static_cast<int64_t>(ids ? ids->shape(0) : x->shape(0));
+        scan.B = static_cast<int64_t>(ids ? ids->shape(1) : x->shape(1));
+        if (table) scan.table_rows = static_cast<int64_t>(x->shape(0)), expect(*x, {scan.table_rows, w.D}, "the table");
+        else if (x) expect(*x, {scan.T, scan.B, w.D}, "the input");
+        if (x) scan.x = x->data();
+        if (ids) expect_ids(ids->data(), scan.T * scan.B, table ? scan.table_rows : w.D), scan.ids = ids->data();
         expect_lengths(lengths, scan.T, scan.B);
         scan.lengths = lengths ? lengths->data() : nullptr;
         if (reset) expect(*reset, {scan.T, scan.B}, "reset"), scan.reset = reset->data();
@@ -128,6 +130,7 @@ std::unique_ptr<Saved> scan(const Layer &layer, const Maybe<In> &x, const Maybe<
         if (!cn) throw std::invalid_argument("cn is missing");
         expect(*cn, {s.B, H}, "cn"), s.cn = cn->data();
     }
+    if (keep && s.table_rows) throw std::invalid_argument("gradients of a table are not computed here");
     s.out = out.data() + column, s.hn = hn.data(), s.reverse = reverse, s.threads = threads;
     const nb::gil_scoped_release others_run;
     return run(s, keep);
@@ -195,14 +198,32 @@ void pool(const In &outputs, const Ids &lengths, int kind, const Out &pooled) {
     expect_lengths(lengths, T, B), expect(pooled, {B, H}, "pooled");
     const nb::gil_scoped_release others_run;
     const Kernels &k = *kernels();
-    for (int64_t b = 0; b < B; ++b) {
-        float *row = pooled.data() + b * H;
-        const int64_t n = lengths.data()[b];
-        const float first = kind == 1 && n ? -INFINITY : 0.0f;
-        for (int64_t j = 0; j < H; ++j) row[j] = first;
-        for (int64_t t = 0; t < n; ++t) (kind == 1 ? k.max : k.add)(row, outputs.data() + (t * B + b) * H, H);
-        if (kind == 0 && n) k.divide(row, static_cast<float>(n), H);
-    }
+    parallel(1, [&](int, int) {
+        for (int64_t b = 0; b < B; ++b) {
+            float *row = pooled.data() + b * H;
+            const int64_t n = lengths.data()[b];
+            const float first = kind == 1 && n ? -INFINITY : 0.0f;
+            for (int64_t j = 0; j < H; ++j) row[j] = first;
+            for (int64_t t = 0; t < n; ++t) (kind == 1 ? k.max : k.add)(row, outputs.data() + (t * B + b) * H, H);
+            if (kind == 0 && n) k.divide(row, static_cast<float>(n), H);
+        }
+    });
+}
+
+// pooled (B, E) = the sum of the rows of a table (U, E) that ids (T, B) name, t rising
+void pool_table(const In &table, const Ids &ids, const Ids &lengths, const Out &pooled) {
+    if (table.ndim() != 2 || ids.ndim() != 2) throw std::invalid_argument("pool_table takes (U, E) and ids (T, B)");
+    const auto T = static_cast<int64_t>(ids.shape(0)), B = static_cast<int64_t>(ids.shape(1)), E = static_cast<int64_t>(table.shape(1));
+    expect_ids(ids.data(), T * B, static_cast<int64_t>(table.shape(0)));
+    expect_lengths(lengths, T, B), expect(pooled, {B, E}, "pooled");
+    const nb::gil_scoped_release others_run;
+    parallel(1, [&](int, int) {
+        for (int64_t b = 0; b < B; ++b) {
+            float *row = pooled.data() + b * E;
+            std::memset(row, 0, static_cast<size_t>(E) * sizeof(float));
+            for (int64_t t = 0; t < lengths.data()[b]; ++t) kernels()->add(row, table.data() + ids.data()[t * B + b] * E, E);
+        }
+    });
 }
 
 // y (M, E) = the sum of one row of each table, in the order of the tables; ids (M, tables)
@@ -219,14 +240,16 @@ void embed(const std::vector<In> &tables, const Ids &ids, const Out &y) {
         for (int64_t g = 0; g < G; ++g) expect_ids(ids.data() + m * G + g, 1, static_cast<int64_t>(tables[static_cast<size_t>(g)].shape(0)));
     const nb::gil_scoped_release others_run;
     const Kernels &k = *kernels();
-    for (int64_t m = 0; m < M; ++m) {
-        float *row = y.data() + m * E;
-        for (int64_t g = 0; g < G; ++g) {
-            const float *from = tables[static_cast<size_t>(g)].data() + ids.data()[m * G + g] * E;
-            if (g) k.add(row, from, E);
-            else std::memcpy(row, from, static_cast<size_t>(E) * sizeof(float));
+    parallel(1, [&](int, int) {
+        for (int64_t m = 0; m < M; ++m) {
+            float *row = y.data() + m * E;
+            for (int64_t g = 0; g < G; ++g) {
+                const float *from = tables[static_cast<size_t>(g)].data() + ids.data()[m * G + g] * E;
+                if (g) k.add(row, from, E);
+                else std::memcpy(row, from, static_cast<size_t>(E) * sizeof(float));
+            }
         }
-    }
+    });
 }
 
 // y (M, K) = y * scale + shift, in place
@@ -338,6 +361,7 @@ NB_MODULE(_native, module) {
                nb::arg().noconvert(), nb::arg());
     module.def("softmax", &softmax, nb::arg().noconvert(), nb::arg());
     module.def("pool", &pool, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
+    module.def("pool_table", &pool_table, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     module.def("embed", &embed, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
     module.def("scale", &scale, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     module.def("map", &map, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());

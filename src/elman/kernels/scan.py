@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +12,13 @@ from elman.errors import UsageError
 from elman.kernels import twins
 from elman.kernels.native import compiled, threads
 
+if TYPE_CHECKING:
+    from elman.kernels.looked import Looked
+
 
 def scan(
     cell: Cell,
-    inputs: np.ndarray,
+    inputs: np.ndarray | Looked,
     lengths: np.ndarray | None,
     params: Params,
     state: State | None = None,
@@ -29,7 +33,8 @@ def scan(
     Parameters
     ----------
     inputs
-        (T, B, D); what stands beyond a row's length is never read.
+        (T, B, D); what stands beyond a row's length is never read. Symbols that were looked up: the input's
+        product is taken once for each different one.
     lengths
         (B,) whole numbers from 0 to T; None: every row has T steps.
     state
@@ -53,12 +58,13 @@ def scan(
     lengths = check_lengths(lengths, steps, batch)
     if type(cell) in KERNELS and compiled(inputs, *params.values()):
         return _scan_compiled(cell, inputs, lengths, params, state, reverse, out)
-    return twins.scan(cell, inputs, lengths, params, state, reverse=reverse, out=out)
+    dense = inputs if isinstance(inputs, np.ndarray) else inputs.dense()
+    return twins.scan(cell, dense, lengths, params, state, reverse=reverse, out=out)
 
 
 def _scan_compiled(
     cell: Cell,
-    inputs: np.ndarray,
+    inputs: np.ndarray | Looked,
     lengths: np.ndarray,
     params: Params,
     state: State | None,
@@ -73,11 +79,17 @@ def _scan_compiled(
     _check_state(cell, first, batch)
     wide, column = _place(out, (steps, batch, cell.hidden_size))
     final = [np.empty((batch, cell.hidden_size), np.float32) for _ in cell.state_names]
-    given = np.ascontiguousarray(inputs), None, lengths, None, *_two(first)
+    given = *_numbers_and_ids(inputs), lengths, None, *_two(first)
     native.scan(layer, *given, reverse, threads(), wide, column, *_two(final), False)
     if out is not None and not np.may_share_memory(wide, out):
         out[...] = wide
     return wide if out is None else out, tuple(final) if len(final) > 1 else final[0]
+
+
+def _numbers_and_ids(inputs: np.ndarray | Looked) -> tuple[np.ndarray, np.ndarray | None]:
+    if isinstance(inputs, np.ndarray):
+        return np.ascontiguousarray(inputs), None
+    return inputs.table, inputs.ids
 
 
 def weights(params: Params) -> tuple[np.ndarray | None, ...]:
@@ -110,7 +122,7 @@ def _two(parts: Sequence[np.ndarray]) -> tuple[np.ndarray | None, np.ndarray | N
     return padded[0], padded[1]
 
 
-def _check_width(cell: Cell, inputs: np.ndarray, params: Params) -> None:
+def _check_width(cell: Cell, inputs: np.ndarray | Looked, params: Params) -> None:
     wanted = cell.parameters(inputs.shape[-1], cell.hidden_size, 1)
     for name, (shape, _) in wanted.items():
         if name in params and params[name].shape != shape:

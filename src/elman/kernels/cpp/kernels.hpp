@@ -79,8 +79,9 @@ struct Rows {
 struct Forward {
     const Packed *weights;
     const Rows *rows;
-    const float *x;        // (M, D), or null and then:
-    const int64_t *ids;    // (M): which column of w_ih each row takes (a one-hot input)
+    const float *x;        // (M, D); or null, or a table (table_rows, D), and then:
+    const int64_t *ids;    // (M): which column of w_ih each row takes (a one-hot input), or which row of the table
+    int64_t table_rows;    // 0 without a table; a table's rows are projected once each. Not for backward
     const uint8_t *reset;  // (M) or null: 1 puts the first state back before this step
     const float *h0;       // (B, H) in packed order
     const float *c0;       // (B, H) in packed order; LSTM only

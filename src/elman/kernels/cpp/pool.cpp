@@ -51,6 +51,8 @@ inline void breathe() {
 #endif
 }
 
+constexpr int spins = 300;  // some ten microseconds: longer than the gap between two phases of a call
+
 class Pool {
   public:
     void run(int parts, const Body &body) {
@@ -66,7 +68,10 @@ class Pool {
             const Flush flush;
             body(0, parts);
         }
-        while (left_.load(std::memory_order_acquire)) breathe();
+        // a part that waits for a processor of its own must not be kept from it
+        for (int i = 0; left_.load(std::memory_order_acquire); ++i)
+            if (i < spins) breathe();
+            else std::this_thread::yield();
     }
 
   private:
@@ -77,7 +82,7 @@ class Pool {
     void work(int me) {
         unsigned seen = 0;
         for (;;) {
-            for (int i = 0; i < 4000 && round_.load(std::memory_order_acquire) == seen; ++i) breathe();
+            for (int i = 0; i < spins && round_.load(std::memory_order_acquire) == seen; ++i) breathe();
             int parts;
             const Body *body;
             {

@@ -88,8 +88,8 @@ std::unique_ptr<Saved> run(const Scan &scan, bool keep) {
     Floats x;
     std::vector<int64_t> ids;
     Forward f{};
-    f.weights = &w, f.rows = &r.rows, f.x = scan.x, f.ids = scan.ids;
-    if (!r.as_is && scan.x) x = Floats(static_cast<size_t>(M * D)), r.gather(scan.x, D, D, x.data()), f.x = x.data();
+    f.weights = &w, f.rows = &r.rows, f.x = scan.x, f.ids = scan.ids, f.table_rows = scan.table_rows;
+    if (!r.as_is && scan.x && !scan.ids) x = Floats(static_cast<size_t>(M * D)), r.gather(scan.x, D, D, x.data()), f.x = x.data();
     if (!r.as_is && scan.ids) ids.resize(static_cast<size_t>(M)), r.gather(scan.ids, 1, 1, ids.data()), f.ids = ids.data();
     const bool direct = r.as_is && scan.out_stride == H;
     if (!direct) saved->out = Floats(static_cast<size_t>(M * H));

@@ -32,8 +32,9 @@ struct Scan {
     const Packed *weights;
     int64_t T, B;
     const int64_t *lengths;   // (B) or null: T each
-    const float *x;           // (T, B, D) or null, and then
-    const int64_t *ids;       // (T, B), each from 0 to D - 1
+    const float *x;           // (T, B, D); or null, or a table (table_rows, D), and then
+    const int64_t *ids;       // (T, B), each from 0 to D - 1, or to table_rows - 1
+    int64_t table_rows;       // 0 without a table
     const uint8_t *reset;     // (T, B) or null
     const float *h0, *c0;     // (B, H) or null: noughts
     bool reverse;

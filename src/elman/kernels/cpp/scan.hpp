@@ -101,10 +101,16 @@ void look_up(const Packed &w, const int64_t *ids, float *sums, int64_t rows, int
         }
 }
 
-// the packed rows low ... high-1
+// the packed rows low ... high-1; with a table, its rows stand in `projected`
 template <class C>
-void project(const Forward &f, int64_t low, int64_t high, float *sums, int part, int parts) {
+void project(const Forward &f, const float *projected, int64_t low, int64_t high, float *sums, int part, int parts) {
     const Packed &w = *f.weights;
+    if (f.table_rows) {
+        const int64_t size = panels_of_units<C>(w.H) * C::saved;
+        for (int64_t m = low + part; m < high; m += parts)
+            std::memcpy(sums + (m - low) * size, projected + f.ids[m] * size, static_cast<size_t>(size) * sizeof(float));
+        return;
+    }
     if (f.ids) return look_up<C>(w, f.ids + low, sums, high - low, part, parts);
     each_tile<C::vectors>(panels_of_units<C>(w.H), high - low, part, parts, Project<C>{w, f.x + low * w.D, sums});
 }
@@ -189,6 +195,11 @@ void forward(const Forward &f, const C &cell) {
         const Chunk chunk = chunk_after(rows, s, wanted);
         most = std::max(most, chunk.high - chunk.low), s = chunk.to;
     }
+    const Floats projected(static_cast<size_t>(f.table_rows * row_size));
+    if (f.table_rows)
+        parallel(f.threads, [&](int part, int parts) {
+            each_tile<C::vectors>(panels_of_units<C>(H), f.table_rows, part, parts, Project<C>{w, f.x, projected.data()});
+        });
     const Floats ahead(keep ? 0 : static_cast<size_t>(most * row_size));
     const Floats running(has_c ? static_cast<size_t>(B * Hp) : 0);
     const Floats first_c(has_c && (keep || f.reset) ? static_cast<size_t>(B * Hp) : 0);
@@ -200,7 +211,7 @@ void forward(const Forward &f, const C &cell) {
     for (int64_t s = 0; s < rows.steps();) {
         const Chunk chunk = chunk_after(rows, s, wanted);
         float *sums = keep ? f.gates + chunk.low * row_size : ahead.data();
-        parallel(f.threads, [&](int part, int parts) { project<C>(f, chunk.low, chunk.high, sums, part, parts); });
+        parallel(f.threads, [&](int part, int parts) { project<C>(f, projected.data(), chunk.low, chunk.high, sums, part, parts); });
         // rows never meet: each part runs its own through all steps of the chunk
         const auto steps = [&](int part, int parts) {
             for (int64_t now = chunk.from; now < chunk.to; ++now) {

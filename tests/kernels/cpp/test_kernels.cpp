@@ -72,7 +72,7 @@ Result by_kernel(const Case &c, const Data &d, int threads) {
     const size_t BH = d.h0.size();
     r.out.assign(d.d_out.size(), NAN), r.hn.assign(BH, NAN), r.cn.assign(c.cell == Cell::lstm ? BH : 0, NAN);
     Scan s{&packed, c.T, c.B, c.lengths.data(), c.one_hot ? nullptr : d.x.data(), c.one_hot ? d.ids.data() : nullptr,
-           c.resets ? d.reset.data() : nullptr, d.h0.data(), d.c0.data(), c.reverse, threads, r.out.data(), c.H, r.hn.data(), r.cn.data()};
+           0, c.resets ? d.reset.data() : nullptr, d.h0.data(), d.c0.data(), c.reverse, threads, r.out.data(), c.H, r.hn.data(), r.cn.data()};
     const auto saved = run(s, true);
     r.d_x.assign(c.one_hot ? 0 : d.x.size(), NAN), r.d_w_ih.assign(d.w_ih.size(), NAN), r.d_w_hh.assign(d.w_hh.size(), NAN);
     r.d_b_ih.assign(c.biases ? d.b_ih.size() : 0, NAN), r.d_b_hh.assign(c.biases ? d.b_hh.size() : 0, NAN);

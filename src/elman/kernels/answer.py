@@ -60,12 +60,15 @@ def one_hot(ids: np.ndarray, size: int, dtype: npt.DTypeLike = np.float32) -> np
 
 def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     """W x + b for every row: (..., D), (K, D), (K,) -> (..., K)."""
+    if (
+        weight.ndim != 2
+        or x.shape[-1:] != weight.shape[1:]
+        or (bias is not None and bias.shape != weight.shape[:1])
+    ):
+        shapes = f"{x.shape} and {weight.shape}" + ("" if bias is None else f" and {bias.shape}")
+        raise UsageError(f"rows (..., D), a weight (K, D) and a bias (K,) do not fit: {shapes}", code="E164")
     if not compiled(x, weight, *([] if bias is None else [bias])):
         return twins.linear(x, weight, bias)
-    if x.shape[-1:] != weight.shape[1:]:
-        raise UsageError(
-            f"rows of {x.shape[-1]} numbers do not fit a weight of shape {weight.shape}", code="E164"
-        )
     product = np.empty((*x.shape[:-1], len(weight)), np.float32)
     bias = None if bias is None else np.ascontiguousarray(bias)
     rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])

@@ -58,8 +58,8 @@ def pad(sequences: Sequence[npt.NDArray[Any]]) -> tuple[Values, Ids]:
     columns = sequences[0].shape[1:] if len(sequences) else ()
     numbers = any(sequence.dtype.kind == "f" for sequence in sequences)
     array = np.zeros((len(sequences), steps, *columns), dtype=np.float32 if numbers else np.int64)
-    for row, sequence in enumerate(sequences):
-        array[row, : len(sequence)] = sequence
+    if array.size:
+        array[np.arange(steps) < lengths[:, None]] = np.concatenate(sequences)
     return array, lengths
 
 
@@ -121,6 +121,31 @@ def batch_rows(
     chunks = [order[start : start + CHUNK * batch_size] for start in range(0, len(order), CHUNK * batch_size)]
     batches = [b for c in chunks for b in _cut(_longest_first(c, steps), steps, batch_size, most_steps)]
     return [batches[place] for place in rng.permutation(len(batches))]
+
+
+def batch_prefixes(sequences: Sequence[Values], *, most_steps: int = 1 << 16) -> list[Ids]:
+    """Cut the rows of id sequences into batches of such as begin alike.
+
+    Returns
+    -------
+    list
+        Row numbers, int64, each row in exactly one batch; a batch has at most ``most_steps`` rows times
+        steps, and at least one row.
+    """
+    order = sorted(range(len(sequences)), key=[ids[:SEEN].tobytes() for ids in sequences].__getitem__)
+    rows = np.array(order, np.int64)
+    lengths = np.array([len(ids) for ids in sequences], np.int64)[rows]
+    batches, start = [], 0
+    while start < len(rows):
+        longest = np.maximum.accumulate(np.maximum(lengths[start : start + most_steps], 1))
+        fits = longest * np.arange(1, len(longest) + 1) <= most_steps
+        end = start + max(1, int(fits.sum()))
+        batches.append(rows[start:end])
+        start = end
+    return batches
+
+
+SEEN = 64  # steps by which sequences are put side by side
 
 
 def _longest_first(rows: Ids, steps: Ids) -> Ids:

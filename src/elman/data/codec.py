@@ -51,7 +51,8 @@ class TextCodec:
         check_settings(self)
         self._unit = UNITS[self.unit]
         self._known: dict[str, int] = {}
-        self._chains: list[tuple[Keys, Ids]] = []
+        self._chains: list[Groups] = []
+        self._by_point = np.zeros(2, np.int32)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -157,6 +158,8 @@ class TextCodec:
         return codec
 
     def _symbols(self, text: str) -> Sequence[str]:
+        if text.isascii():
+            return self._unit.cut(text)
         composed = unicodedata.normalize("NFC", text)
         if BEGIN in composed or END in composed:  # no text should hold our marks
             composed = composed.replace(BEGIN, UNKNOWN).replace(END, UNKNOWN)
@@ -173,18 +176,23 @@ class TextCodec:
         self.vocabulary = vocabulary
         numbers = [{entry: i for i, entry in enumerate(entries, start=1)} for entries in vocabulary]
         self._known = numbers[0]
+        self._by_point = np.zeros(2, np.int32)
+        if not self._unit.glue and self._known:
+            self._by_point = np.zeros(
+                max(map(ord, self._known)) + 2, np.int32
+            )  # the last is every other's: 0
+            self._by_point[[ord(symbol) for symbol in self._known]] = list(self._known.values())
         self._chains = [self._chain(*pair) for pair in itertools.pairwise(numbers)]
 
-    def _chain(self, shorter: dict[str, int], longer: dict[str, int]) -> tuple[Keys, Ids]:
-        """Return, sorted by key, the key and the id of each longer group: see ``_keys``."""
+    def _chain(self, shorter: dict[str, int], longer: dict[str, int]) -> Groups:
+        """Return the id of each longer group by its key: see ``_keys``."""
         keys = np.zeros(len(longer), dtype=np.int64)
         for place, entry in enumerate(longer):
             head, last = self._parted(entry)
             if head not in shorter or last not in self._known:
                 raise damaged("a group of symbols has an end that is not known itself", "E322")
             keys[place] = shorter[head] * (len(self._known) + 1) + self._known[last]
-        order = np.argsort(keys)
-        return keys[order], (order + 1).astype(np.int32)
+        return Groups(keys, (len(shorter) + 1) * (len(self._known) + 1))
 
     def _parted(self, entry: str) -> tuple[str, str]:
         if not self._unit.glue:
@@ -195,14 +203,21 @@ class TextCodec:
     def _columns(self, chunk: Sequence[Sequence[str]]) -> tuple[Ids, Keys]:
         """Return the ids (N, columns known so far) of N symbols, and each one's step in its own text (N,)."""
         lengths = np.array([len(symbols) for symbols in chunk], dtype=np.int64)
-        symbols = itertools.chain.from_iterable(chunk)
         total = int(lengths.sum())
         columns = np.zeros((total, len(self.vocabulary)), dtype=np.int32)
-        columns[:, 0] = np.fromiter(map(self._known.get, symbols, itertools.repeat(0)), np.int32, total)
+        columns[:, 0] = self._ids(chunk, total)
         steps = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        for column, (known, ids) in enumerate(self._chains, start=1):
-            columns[:, column] = _look_up(self._keys(columns, column, steps), known, ids)
+        for column, groups in enumerate(self._chains, start=1):
+            columns[:, column] = groups.ids(self._keys(columns, column, steps))
         return columns, steps
+
+    def _ids(self, chunk: Sequence[Sequence[str]], total: int) -> Ids:
+        """Return the id of each of ``total`` symbols by itself."""
+        if self._unit.glue:  # a symbol may be longer than a code point
+            symbols = itertools.chain.from_iterable(chunk)
+            return np.fromiter(map(self._known.get, symbols, itertools.repeat(0)), np.int32, total)
+        points = np.frombuffer("".join(map("".join, chunk)).encode("utf-32-le", "surrogatepass"), np.uint32)
+        return self._by_point[np.minimum(points, len(self._by_point) - 1)]
 
     def _keys(self, columns: Ids, column: int, steps: Keys) -> Keys:
         """Number the group that ends at each step (N) by its head's id and its last one's; -1 for none."""
@@ -252,11 +267,32 @@ def _chunks(texts: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
     yield chunk
 
 
-def _look_up(keys: Keys, known: Keys, ids: Ids) -> Ids:
-    if len(known) == 0:
-        return np.zeros(len(keys), dtype=np.int32)
-    places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return np.where(known[places] == keys, ids[places], np.int32(0))
+class Groups:
+    """The ids of groups by their keys, 1, 2, ... in the order given.
+
+    They stand in a table of all keys below ``most`` if it is small.
+    """
+
+    def __init__(self, keys: Keys, most: int) -> None:
+        order = np.argsort(keys)
+        self._keys, self._ids = keys[order], (order + 1).astype(np.int32)
+        self._table = None
+        if most <= TABLE:
+            self._table = np.zeros(most + 1, np.int32)  # key -1, no group, finds the last
+            self._table[self._keys] = self._ids
+
+    def ids(self, keys: Keys) -> Ids:
+        """Return the id of each key (N,), 0 for an unknown one."""
+        if self._table is not None:
+            return self._table[keys]
+        if len(self._keys) == 0:
+            return np.zeros(len(keys), dtype=np.int32)
+        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.where(self._keys[places] == keys, self._ids[places], np.int32(0))
+
+
+TABLE = 1 << 20
+"""Most keys that a table is made of: 4 MiB."""
 
 
 def _in_order(counts: Mapping[str, int]) -> list[str]:

@@ -6,6 +6,7 @@ pandas, polars and pyarrow objects are known by what they can do; none of them i
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from operator import itemgetter
 from typing import Any
@@ -170,9 +171,12 @@ def _text(value: Any, where: str, row: int) -> str:
     return str(value)
 
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
 def is_broken(text: str) -> bool:
     """Whether ``text`` holds half a character (a lone surrogate), which no file can hold."""
-    return not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)
+    return not text.isascii() and _HALVES.search(text) is not None
 
 
 def _check_whole(text: str, where: str, row: int) -> None:

@@ -18,7 +18,7 @@ using namespace elman;
 
 namespace {
 
-constexpr int abi = 2;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 3;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -134,6 +134,66 @@ std::unique_ptr<Saved> scan(const Layer &layer, const Maybe<In> &x, const Maybe<
     s.out = out.data() + column, s.hn = hn.data(), s.reverse = reverse, s.threads = threads;
     const nb::gil_scoped_release others_run;
     return run(s, keep);
+}
+
+// A tree of prefixes: `count` nodes a step, the step's nodes one after the other; `parent` says which node each
+// goes on from, -1 at step 0, where the state is nought. x (M, D), or a table with ids (M); out (M, H) is written.
+void scan_tree(const Layer &layer, const In &x, const Maybe<Ids> &ids, const Ids &count, const Ids &parent, int threads,
+               const Out &out) {
+    const Packed &w = layer.packed;
+    if (count.ndim() != 1 || x.ndim() != 2) throw std::invalid_argument("a tree takes counts (T) and rows (M, D)");
+    Rows rows;
+    rows.T = static_cast<int64_t>(count.shape(0));
+    for (int64_t t = 0; t < rows.T; ++t) {
+        if (count.data()[t] < 1) throw std::invalid_argument("every step of a tree has a node");
+        rows.count.push_back(count.data()[t]), rows.offset.push_back(rows.M), rows.M += count.data()[t];
+    }
+    expect(parent, {rows.M}, "parent"), expect(out, {rows.M, w.H}, "out");
+    for (int64_t t = 0, m = 0; t < rows.T; ++t)
+        for (const int64_t end = m + rows.count[t]; m < end; ++m) {
+            const int64_t from = t ? rows.offset[t - 1] : -1, to = t ? rows.offset[t] : 0;
+            if (parent.data()[m] < from || parent.data()[m] >= to) throw std::invalid_argument("a parent is not of the step before");
+        }
+    Forward f{};
+    f.table_rows = ids ? static_cast<int64_t>(x.shape(0)) : 0;
+    expect(x, {ids ? f.table_rows : rows.M, w.D}, ids ? "the table" : "the input");
+    if (ids) expect(*ids, {rows.M}, "ids"), expect_ids(ids->data(), rows.M, f.table_rows), f.ids = ids->data();
+    if (!rows.M) return;
+    rows.B = rows.count[0];
+    const nb::gil_scoped_release others_run;
+    const Floats first(static_cast<size_t>(rows.B * w.H));
+    std::memset(first.data(), 0, first.size() * sizeof(float));
+    f.weights = &w, f.rows = &rows, f.x = x.data(), f.parent = parent.data(), f.h0 = f.c0 = first.data();
+    f.out = out.data(), f.threads = threads;
+    kernels()->forward(f);
+}
+
+// pooled (B, H) of the rows that end at `nodes` (B) of a tree, -1 for one without a step; kind: 0 mean, 1 max, 2 sum.
+// A node's value is its row of x, or the row of a table that its id names; t rising, as `pool` has it.
+void pool_tree(const In &x, const Maybe<Ids> &ids, const Ids &parent, const Ids &nodes, const Ids &lengths, int kind,
+               const Out &pooled) {
+    if (x.ndim() != 2 || nodes.ndim() != 1 || parent.ndim() != 1) throw std::invalid_argument("pool_tree takes (M, H) and nodes (B)");
+    const auto M = static_cast<int64_t>(parent.shape(0)), B = static_cast<int64_t>(nodes.shape(0)), H = static_cast<int64_t>(x.shape(1));
+    if (ids) expect(*ids, {M}, "ids"), expect_ids(ids->data(), M, static_cast<int64_t>(x.shape(0)));
+    else expect(x, {M, H}, "x");
+    expect(lengths, {B}, "lengths"), expect(pooled, {B, H}, "pooled");
+    for (int64_t m = 0; m < M; ++m)
+        if (parent.data()[m] < -1 || parent.data()[m] >= m) throw std::invalid_argument("a parent does not stand before its node");
+    for (int64_t b = 0; b < B; ++b)
+        if (nodes.data()[b] < -1 || nodes.data()[b] >= M) throw std::invalid_argument("a row ends at no node");
+    const nb::gil_scoped_release others_run;
+    const Kernels &k = *kernels();
+    const Floats upto(static_cast<size_t>(M * H));
+    const size_t size = static_cast<size_t>(H) * sizeof(float);
+    parallel(1, [&](int, int) {
+        k.pool_tree(kind, x.data(), ids ? ids->data() : nullptr, parent.data(), M, H, upto.data());
+        for (int64_t b = 0; b < B; ++b) {
+            float *row = pooled.data() + b * H;
+            if (const int64_t node = nodes.data()[b]; node >= 0) std::memcpy(row, upto.data() + node * H, size);
+            else std::fill_n(row, H, 0.0f);
+            if (kind == 0 && lengths.data()[b] > 0) k.divide(row, static_cast<float>(lengths.data()[b]), H);
+        }
+    });
 }
 
 // Gradients of one scan. `grads`: d_w_ih, d_w_hh, d_b_ih, d_b_hh, d_h0, d_c0 to be written (biases, d_c0 may be None).
@@ -362,6 +422,10 @@ NB_MODULE(_native, module) {
     module.def("softmax", &softmax, nb::arg().noconvert(), nb::arg());
     module.def("pool", &pool, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
     module.def("pool_table", &pool_table, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
+    module.def("scan_tree", &scan_tree, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg().noconvert(),
+               nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
+    module.def("pool_tree", &pool_tree, nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg().noconvert(),
+               nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
     module.def("embed", &embed, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
     module.def("scale", &scale, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     module.def("map", &map, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());

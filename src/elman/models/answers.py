@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from elman import kernels
 from elman.cells import GRU, LSTM, RNN, State, cell_class
-from elman.data.batch import batch_rows, pad
+from elman.data.batch import batch_prefixes, batch_rows, pad
 from elman.data.codec import TextCodec
 from elman.data.sequences import as_texts
 from elman.errors import DataError, UsageError
@@ -43,9 +43,10 @@ def probabilities(model: Model, sequences: Encoded, progress: Progress | None = 
     """Give the probability of each class for each encoded sequence: (B, K)."""
     answer = np.empty((len(sequences), len(model.labels.classes_)), np.float32)
     done = 0
-    for rows, inputs, lengths in _batches(model, sequences):
-        logits, _ = _run(model, inputs, lengths)
-        answer[rows] = _mean([kernels.softmax(part) for part in logits])
+    sizes = getattr(model.inputs, "sizes", ())
+    for rows, inputs, lengths in _batches(model, sequences, alike=isinstance(model.inputs, TextCodec)):
+        parts = [kernels.forward(model.settings, one, inputs, lengths, sizes=sizes) for one in model.members]
+        answer[rows] = _mean([kernels.softmax(logits) for logits in parts])
         done += len(rows)
         if progress is not None:
             progress(done, len(sequences))
@@ -114,12 +115,16 @@ def _mean(parts: list[Floats]) -> Floats:
 
 
 def _batches(
-    model: Model, sequences: Encoded
+    model: Model, sequences: Encoded, *, alike: bool = False
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]]:
-    """Rows of like length together; with a cell of one's own each alone, for the same bits in any company."""
+    """Rows of like length together, or such as begin alike, which share the work on their beginnings.
+
+    With a cell of one's own each stands alone, for the same bits in any company.
+    """
     own = not issubclass(cell_class(model.settings.recurrence), BUILT_IN)
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-    for rows in batch_rows(lengths, 1 if own else BATCH_SIZE):
+    shared = alike and not own and model.settings.causal
+    for rows in batch_prefixes(sequences) if shared else batch_rows(lengths, 1 if own else BATCH_SIZE):
         yield rows, *pad([sequences[row] for row in rows])
 
 

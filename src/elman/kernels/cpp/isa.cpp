@@ -121,10 +121,22 @@ void add(float *y, const float *x, int64_t n) {
     each(y, n, [&](Vec a, int64_t k) { return a + load_some(x + k, n - k); });
 }
 
+Vec joined(int kind, Vec a, Vec b) { return kind == 1 ? select(is_nan(a), a, max(a, b)) : a + b; }  // max gives b when b is NaN
+
 void take_max(float *y, const float *x, int64_t n) {
-    each(y, n, [&](Vec a, int64_t k) {
-        const Vec b = load_some(x + k, n - k);
-        return select(is_nan(a), a, max(a, b));  // max gives b when b is NaN
+    each(y, n, [&](Vec a, int64_t k) { return joined(1, a, load_some(x + k, n - k)); });
+}
+
+void pool_tree(int kind, const float *x, const int64_t *ids, const int64_t *parent, int64_t M, int64_t H, float *upto) {
+    parallel(1, [&](int, int) {
+        for (int64_t m = 0; m < M; ++m) {
+            const float *own = x + (ids ? ids[m] : m) * H;
+            float *to = upto + m * H;
+            for (int64_t k = 0; k < H; k += W) {
+                const Vec before = parent[m] >= 0 ? load_some(upto + parent[m] * H + k, H - k) : set(kind == 1 ? -INFINITY : 0.0f);
+                store_some(to + k, joined(kind, before, load_some(own + k, H - k)), H - k);
+            }
+        }
     });
 }
 
@@ -153,6 +165,6 @@ void map(int which, const float *x, float *y, int64_t n) {
 #define ELMAN_NAME(x) ELMAN_TEXT(x)
 extern const Kernels table;
 const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, softmax,
-                       log_softmax,           add,         take_max,    divide,       multiply,    scale,  map};
+                       log_softmax,           add,         take_max,    divide,       multiply,    scale,  map, pool_tree};
 
 }  // namespace elman::ELMAN_ISA

@@ -83,10 +83,13 @@ struct Forward {
     const int64_t *ids;    // (M): which column of w_ih each row takes (a one-hot input), or which row of the table
     int64_t table_rows;    // 0 without a table; a table's rows are projected once each. Not for backward
     const uint8_t *reset;  // (M) or null: 1 puts the first state back before this step
-    const float *h0;       // (B, H) in packed order
-    const float *c0;       // (B, H) in packed order; LSTM only
+    const int64_t *parent; // (M) or null: which packed row, of the step before, each goes on from: a tree of
+                           // prefixes, forwards, without reset and gates; a step may have any number of rows
+    const float *h0;       // (B, H) in packed order; of a tree, (rows of step 0, H)
+    const float *c0;       // the same; LSTM only
     float *out;            // (M, H): written
-    float *hn;             // (B, H) in packed order: written; may be h0 itself only when reset is null
+    float *hn;             // (B, H) in packed order: written; may be h0 itself only when reset is null;
+                           // not written for a tree, whose rows end anywhere
     float *cn;             // the same; LSTM only
     float *gates;          // (M, gate_width) written: what LSTM's and GRU's backward need; null when it does not
     float *cells;          // (M, padded H) written: LSTM's c; null with `gates`
@@ -134,6 +137,9 @@ struct Kernels {
     void (*scale)(float *y, const float *scale, const float *shift, int64_t M, int64_t K);
     // the activations on their own, for tests: 0 tanh, 1 sigmoid, 2 exp of a number that is not above 0
     void (*map)(int which, const float *x, float *y, int64_t n);
+    // upto (M, H): each node's row of x, or x[ids[m]], joined to its parent's (before it, or -1); kind 1: the
+    // greater of both, else their sum
+    void (*pool_tree)(int kind, const float *x, const int64_t *ids, const int64_t *parent, int64_t M, int64_t H, float *upto);
 };
 
 int64_t gate_width(Cell cell, int64_t H);  // floats that `gates` holds for a row

@@ -101,16 +101,10 @@ void look_up(const Packed &w, const int64_t *ids, float *sums, int64_t rows, int
         }
 }
 
-// the packed rows low ... high-1; with a table, its rows stand in `projected`
+// the packed rows low ... high-1
 template <class C>
-void project(const Forward &f, const float *projected, int64_t low, int64_t high, float *sums, int part, int parts) {
+void project(const Forward &f, int64_t low, int64_t high, float *sums, int part, int parts) {
     const Packed &w = *f.weights;
-    if (f.table_rows) {
-        const int64_t size = panels_of_units<C>(w.H) * C::saved;
-        for (int64_t m = low + part; m < high; m += parts)
-            std::memcpy(sums + (m - low) * size, projected + f.ids[m] * size, static_cast<size_t>(size) * sizeof(float));
-        return;
-    }
     if (f.ids) return look_up<C>(w, f.ids + low, sums, high - low, part, parts);
     each_tile<C::vectors>(panels_of_units<C>(w.H), high - low, part, parts, Project<C>{w, f.x + low * w.D, sums});
 }
@@ -131,6 +125,8 @@ struct Step {
     bool keep;
     const float *h;   // (rows, H)
     float *sums;      // (rows, row of sums): in: the input products; out: the gates, if they are kept
+    const int64_t *ids;  // null; or row i's sums are row ids[i] of `sums`, which are not written
+    int64_t count;    // rows
     const float *c;   // (rows, padded H)
     float *c_next;    // (rows, padded H); may be c
     float *h_next;    // (rows, H)
@@ -144,22 +140,31 @@ struct Step {
     ELMAN_INLINE void part(int64_t panel, int64_t row, int at) const {
         const int64_t H = w.H;
         const ptrdiff_t panel_size = H * C::width, row_size = panels_of_units<C>(H) * C::saved, c_size = padded(H);
-        float *own = sums + row * row_size + panel * C::saved + at;
         Tile<P, MR, C::vectors> acc;
         const float *rows[MR];
+        float *own[MR];
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
             rows[i] = h + (row + i) * H;
+            own[i] = sums + (ids ? ids[row + i] : row + i) * row_size + panel * C::saved + at;
             ELMAN_UNROLL
             for (int p = 0; p < P; ++p)
-                cell.start(acc[p][i], own + i * row_size + p * C::saved, w.bias_q.data() + (panel + p) * 16 + at);
+                cell.start(acc[p][i], own[i] + p * C::saved, w.bias_q.data() + (panel + p) * 16 + at);
         }
+        if (ids) ask_ahead<MR>(row + MR, panel * C::saved + at, row_size);
         chain<C::between>(acc, rows, w.w_hh.data() + panel * panel_size + at, panel_size, C::width, H);
         cell.finish(acc, keep, [&](int p, int i) {
             const int64_t unit = (panel + p) * C::units + at, r = row + i;
-            return Place{own + i * row_size + p * C::saved, h + r * H + unit,      c + r * c_size + unit,
-                         c_next + r * c_size + unit,        h_next + r * H + unit, H - unit};
+            return Place{own[i] + p * C::saved, h + r * H + unit,      c + r * c_size + unit,
+                         c_next + r * c_size + unit, h_next + r * H + unit, H - unit};
         });
+    }
+
+    // the next tile's sums lie anywhere in a table: have them brought while this one's product runs
+    template <int MR>
+    ELMAN_INLINE void ask_ahead(int64_t row, int64_t at, ptrdiff_t row_size) const {
+        for (int64_t i = row; i < std::min(row + MR, count); ++i)
+            for (int v = 0; v < C::vectors; ++v) __builtin_prefetch(sums + ids[i] * row_size + at + v * C::between);
     }
 };
 
@@ -167,7 +172,7 @@ template <class C>
 void one_step(const C &cell, const Packed &w, int64_t S, const float *x, float *h, float *c, float *sums, float *h_next) {
     const int64_t panels = panels_of_units<C>(w.H);
     each_tile<C::vectors>(panels, S, 0, 1, Project<C>{w, x, sums});
-    each_tile<C::vectors>(panels, S, 0, 1, Step<C>{cell, w, false, h, sums, c, c, h_next});
+    each_tile<C::vectors>(panels, S, 0, 1, Step<C>{cell, w, false, h, sums, nullptr, S, c, c, h_next});
     std::memcpy(h, h_next, static_cast<size_t>(S * w.H) * sizeof(float));
 }
 
@@ -181,17 +186,41 @@ inline bool any_reset(const uint8_t *reset, int64_t offset, int64_t count) {
     return reset && std::memchr(reset + offset, 1, static_cast<size_t>(count));
 }
 
+// a row's final state stands where it ends; a row without a step keeps its first
+template <class C>
+void final_state(const Forward &f, const float *running) {
+    const Rows &rows = *f.rows;
+    const int64_t H = f.weights->H, Hp = padded(H), B = rows.B;
+    constexpr bool has_c = C::kind == Cell::lstm;
+    const bool keep = f.gates != nullptr;
+    const int64_t alive = rows.steps() ? rows.count[rows.time(0)] : 0;
+    if (f.hn != f.h0) copy_rows(f.hn + alive * H, H, f.h0 + alive * H, H, H, B - alive);
+    for (int64_t s = 0; s < rows.steps(); ++s) {
+        const int64_t t = rows.time(s), count = rows.count[t];
+        const int64_t stay = s + 1 < rows.steps() ? rows.count[rows.time(s + 1)] : 0;
+        for (int64_t i = stay; i < count; ++i) {
+            std::memcpy(f.hn + i * H, f.out + (rows.offset[t] + i) * H, H * sizeof(float));
+            if (has_c && keep) std::memcpy(f.cn + i * H, f.cells + (rows.offset[t] + i) * Hp, H * sizeof(float));
+        }
+    }
+    if (!has_c) return;
+    if (!keep) copy_rows(f.cn, H, running, Hp, H, B);
+    else copy_rows(f.cn + alive * H, H, f.c0 + alive * H, H, H, B - alive);
+}
+
+constexpr int64_t worth_sharing = 48;  // rows of one step that are worth a second thread
+
 template <class C>
 void forward(const Forward &f, const C &cell) {
     const Packed &w = *f.weights;
     const Rows &rows = *f.rows;
     const int64_t H = w.H, B = rows.B, Hp = padded(H), row_size = panels_of_units<C>(H) * C::saved;
     constexpr bool has_c = C::kind == Cell::lstm;
-    if (f.hn != f.h0) copy_rows(f.hn, H, f.h0, H, H, B);
     const bool keep = f.gates != nullptr;
-    const int64_t wanted = rows_in_cache(row_size);
+    const int64_t widest = rows.steps() ? *std::max_element(rows.count.begin(), rows.count.end()) : 0;
+    const int64_t wanted = f.table_rows ? rows.M : rows_in_cache(row_size);
     int64_t most = 0;
-    for (int64_t s = 0; s < rows.steps();) {
+    for (int64_t s = 0; s < rows.steps() && !f.table_rows;) {
         const Chunk chunk = chunk_after(rows, s, wanted);
         most = std::max(most, chunk.high - chunk.low), s = chunk.to;
     }
@@ -201,9 +230,10 @@ void forward(const Forward &f, const C &cell) {
             each_tile<C::vectors>(panels_of_units<C>(H), f.table_rows, part, parts, Project<C>{w, f.x, projected.data()});
         });
     const Floats ahead(keep ? 0 : static_cast<size_t>(most * row_size));
-    const Floats running(has_c ? static_cast<size_t>(B * Hp) : 0);
+    const Floats running(has_c ? static_cast<size_t>(std::max(B, widest) * Hp) : 0);
     const Floats first_c(has_c && (keep || f.reset) ? static_cast<size_t>(B * Hp) : 0);
-    const Floats mixed_h(f.reset ? static_cast<size_t>(B * H) : 0), mixed_c(f.reset && has_c ? static_cast<size_t>(B * Hp) : 0);
+    const bool mixes = f.reset || f.parent;
+    const Floats mixed_h(mixes ? static_cast<size_t>(widest * H) : 0), mixed_c(mixes && has_c ? static_cast<size_t>(widest * Hp) : 0);
     if constexpr (has_c) {
         for (const Floats *c : {&running, &first_c})
             if (c->size()) std::memset(c->data(), 0, c->size() * sizeof(float)), copy_rows(c->data(), Hp, f.c0, H, H, B);
@@ -211,51 +241,48 @@ void forward(const Forward &f, const C &cell) {
     for (int64_t s = 0; s < rows.steps();) {
         const Chunk chunk = chunk_after(rows, s, wanted);
         float *sums = keep ? f.gates + chunk.low * row_size : ahead.data();
-        parallel(f.threads, [&](int part, int parts) { project<C>(f, projected.data(), chunk.low, chunk.high, sums, part, parts); });
-        // rows never meet: each part runs its own through all steps of the chunk
-        const auto steps = [&](int part, int parts) {
-            for (int64_t now = chunk.from; now < chunk.to; ++now) {
-                const int64_t t = rows.time(now), at = rows.offset[t], count = rows.count[t];
-                const int64_t before = now ? rows.offset[rows.time(now - 1)] : 0;
-                Step<C> step{cell, w, keep, now ? f.out + before * H : f.h0, sums + (at - chunk.low) * row_size,
-                             running.data(), running.data(), f.out + at * H};
-                if (has_c && keep) {
-                    step.c = now ? f.cells + before * Hp : first_c.data();
-                    step.c_next = f.cells + at * Hp;
-                }
-                if (any_reset(f.reset, at, count)) {
-                    for (int64_t i = 0; i < count; ++i) {
-                        const bool fresh = f.reset[at + i];
-                        std::memcpy(mixed_h.data() + i * H, (fresh ? f.h0 : step.h) + i * H, H * sizeof(float));
-                        if (has_c)
-                            std::memcpy(mixed_c.data() + i * Hp, (fresh ? first_c.data() : step.c) + i * Hp, Hp * sizeof(float));
-                    }
-                    step.h = mixed_h.data();
-                    if (has_c) step.c = mixed_c.data();
-                }
-                each_tile<C::vectors>(panels_of_units<C>(H), count, part, parts, step);
+        if (!f.table_rows)
+            parallel(f.threads, [&](int part, int parts) { project<C>(f, chunk.low, chunk.high, sums, part, parts); });
+        const auto step_at = [&](int64_t now) {
+            const int64_t at = rows.offset[rows.time(now)], before = now ? rows.offset[rows.time(now - 1)] : 0;
+            Step<C> step{cell, w, keep, now ? f.out + before * H : f.h0, sums + (at - chunk.low) * row_size, nullptr,
+                         rows.count[rows.time(now)], running.data(), running.data(), f.out + at * H};
+            if (f.table_rows) step.sums = projected.data(), step.ids = f.ids + at;
+            if (has_c && keep) {
+                step.c = now ? f.cells + before * Hp : first_c.data();
+                step.c_next = f.cells + at * Hp;
             }
+            return step;
         };
-        if (f.reset) steps(0, 1);
-        else parallel(f.threads, steps);
+        // rows that go on from their own place never meet: each part runs its own through all steps of the chunk
+        if (!mixes)
+            parallel(f.threads, [&](int part, int parts) {
+                for (int64_t now = chunk.from; now < chunk.to; ++now)
+                    each_tile<C::vectors>(panels_of_units<C>(H), rows.count[rows.time(now)], part, parts, step_at(now));
+            });
+        for (int64_t now = chunk.from; mixes && now < chunk.to; ++now) {
+            const int64_t at = rows.offset[rows.time(now)], count = rows.count[rows.time(now)];
+            const int threads = count < worth_sharing ? 1 : f.threads;
+            Step<C> step = step_at(now);
+            if ((f.parent && now) || any_reset(f.reset, at, count)) {
+                const int64_t before = f.parent ? rows.offset[now - 1] : 0;
+                parallel(threads, [&](int part, int parts) {
+                    for (int64_t i = count * part / parts; i < count * (part + 1) / parts; ++i) {
+                        const bool fresh = f.reset && f.reset[at + i];
+                        const int64_t from = f.parent ? f.parent[at + i] - before : i;
+                        std::memcpy(mixed_h.data() + i * H, (fresh ? f.h0 : step.h) + from * H, H * sizeof(float));
+                        if (has_c)
+                            std::memcpy(mixed_c.data() + i * Hp, (fresh ? first_c.data() : step.c) + from * Hp, Hp * sizeof(float));
+                    }
+                });
+                step.h = mixed_h.data();
+                if (has_c) step.c = mixed_c.data();
+            }
+            parallel(threads, [&](int part, int parts) { each_tile<C::vectors>(panels_of_units<C>(H), count, part, parts, step); });
+        }
         s = chunk.to;
     }
-    // a row's final state stands where it ends
-    for (int64_t s = 0; s < rows.steps(); ++s) {
-        const int64_t t = rows.time(s), count = rows.count[t];
-        const int64_t stay = s + 1 < rows.steps() ? rows.count[rows.time(s + 1)] : 0;
-        for (int64_t i = stay; i < count; ++i) {
-            std::memcpy(f.hn + i * H, f.out + (rows.offset[t] + i) * H, H * sizeof(float));
-            if (has_c && keep) std::memcpy(f.cn + i * H, f.cells + (rows.offset[t] + i) * Hp, H * sizeof(float));
-        }
-    }
-    if constexpr (has_c) {
-        if (!keep) copy_rows(f.cn, H, running.data(), Hp, H, B);
-        else {
-            const int64_t alive = rows.steps() ? rows.count[rows.time(0)] : 0;
-            copy_rows(f.cn + alive * H, H, f.c0 + alive * H, H, H, B - alive);
-        }
-    }
+    if (!f.parent) final_state<C>(f, running.data());
 }
 
 // [panel of 32 columns][line in the order of d_a][32]: W as d_a meets it, gates of `slots` in this order

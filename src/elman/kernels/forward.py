@@ -70,7 +70,7 @@ def forward(
 def _classify_prefixes(
     settings: Shape, tensors: Tensors, prefixes: Prefixes, symbols: np.ndarray
 ) -> np.ndarray:
-    """What ``run_layers`` and ``classify`` do, once for each prefix; ``symbols`` (M, G) are their last ones."""
+    """What ``run_layers`` and ``classify`` do, once for each prefix; (M, G) are their last symbols."""
     cell = cell_of(settings)
     embedded = read(settings, tensors, symbols[None])
     table, ids = (embedded.table, embedded.ids[0]) if isinstance(embedded, Looked) else (embedded[0], None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ class Stepper:
         self._impl: Any = kind(settings, tensors, cell, task, sessions)
         self._step: Any = self._impl.step
         self._shape = None if kind is twins.Stepper else (sessions, int(self._impl.outputs))
-        self._fresh = _fresh(self._shape or (0, 0))
+        self._fresh: list[np.ndarray] = []
         first = layer_params(cell, tensors, "_l0")
         self.features = int(first["weight_ih"].shape[1]) if "weight_ih" in first else None
 
@@ -57,10 +56,12 @@ class Stepper:
         if self._shape is None:
             said: np.ndarray = self._step(self._checked(x))
             return said
-        answer = next(self._fresh)
+        if not self._fresh:
+            self._fresh = _fresh(self._shape)
+        answer = self._fresh.pop()
         try:
             self._step(x, answer)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, BufferError):
             self._step(self._checked(x), answer)
         return answer
 
@@ -99,11 +100,9 @@ class Stepper:
         return array
 
 
-def _fresh(shape: tuple[int, int]) -> Iterator[np.ndarray]:
-    """Fresh arrays without end: views of larger ones, which cost a third of making each."""
-    count = max(1, 16_384 // max(1, shape[0] * shape[1]))
-    while True:
-        yield from np.empty((count, *shape), np.float32)
+def _fresh(shape: tuple[int, int]) -> list[np.ndarray]:
+    """Fresh arrays: views of a larger one, which cost a third of making each."""
+    return list(np.empty((max(1, 1024 // max(1, shape[0] * shape[1])), *shape), np.float32))
 
 
 def _compiled(settings: Shape, tensors: Tensors, cell: Cell, task: str, sessions: int) -> Any:

@@ -68,13 +68,11 @@ ELMAN_INLINE void run_rows(const T &tile, int64_t rows, int64_t panel, int64_t r
     else run_rows<P, MR - 1>(tile, rows, panel, row);
 }
 
-// One or two rows: several panels at once.
-template <int NV, int MR, class T>
-void each_panel(int64_t panels, const T &tile) {
-    constexpr int P = panels_of(NV, MR);
-    int64_t panel = 0;
+// One or two rows: P panels at once, then what is left.
+template <int P, int MR, class T>
+ELMAN_INLINE void each_panel(int64_t panel, int64_t panels, const T &tile) {
     for (; panel + P <= panels; panel += P) tile.template run<P, MR>(panel, 0);
-    for (; panel < panels; ++panel) tile.template run<1, MR>(panel, 0);
+    if constexpr (P > 1) each_panel<P - 1, MR>(panel, panels, tile);
 }
 
 // Which rows one of `parts` takes: every parts-th tile, so that ragged steps are shared evenly.
@@ -88,8 +86,8 @@ template <int NV, class T>
 void each_tile(int64_t panels, int64_t rows, int part, int parts, const T &tile) {
     constexpr int MR = rows_of(NV);
     if (rows <= 2) {
-        if (part == 0 && rows == 1) each_panel<NV, 1>(panels, tile);
-        if (part == 0 && rows == 2) each_panel<NV, 2>(panels, tile);
+        if (part == 0 && rows == 1) each_panel<panels_of(NV, 1), 1>(0, panels, tile);
+        if (part == 0 && rows == 2) each_panel<panels_of(NV, 2), 2>(0, panels, tile);
         return;
     }
     for (int64_t panel = 0; panel < panels; ++panel)

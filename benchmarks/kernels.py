@@ -98,7 +98,7 @@ def share_of_peak() -> list[dict[str, object]]:
     rows = []
     for kind in GATES:
         for B, H in WIDE:
-            T = max(2, int(4e8 / (2 * B * GATES[kind] * H * 2 * H)))
+            T = max(20, int(4e8 / (2 * B * GATES[kind] * H * 2 * H)))
             case = Case(kind, B, H, T)
             peaks = sgemm(kind, B, H)
             ours, both, two, *theirs = in_turn(

@@ -1,6 +1,8 @@
 // Products outside the recurrence: y = x W' + b row by row, and weight gradients summed over rows.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels.hpp"
 #include "tile.hpp"
 
@@ -29,6 +31,12 @@ struct Product {
     ptrdiff_t start_stride;
     float *y;
     ptrdiff_t y_stride;
+    int64_t depth;  // k of a whole panel, of which `a` may be a part
+
+    Product(const Operand &a_, const float *panels_, int64_t columns_, const float *start_, ptrdiff_t start_stride_, float *y_,
+            ptrdiff_t y_stride_)
+        : a(a_), panels(panels_), columns(columns_), start(start_), start_stride(start_stride_), y(y_), y_stride(y_stride_),
+          depth(a_.pieces * a_.piece) {}
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
@@ -37,7 +45,7 @@ struct Product {
 
     template <int P, int MR>
     ELMAN_INLINE void part(int64_t panel, int64_t row, int at) const {
-        const ptrdiff_t panel_size = a.pieces * a.piece * Plain::width;
+        const ptrdiff_t panel_size = depth * Plain::width;
         const int64_t column = panel * 32 + at;
         Tile<P, MR, 2> acc;
         ELMAN_UNROLL
@@ -73,9 +81,21 @@ struct Product {
         }
     }
 
+    // A deep product is taken in parts that fit the caches; y keeps the sums between them, which changes no bit.
     void operator()(int64_t rows, int part, int parts) const {
-        each_tile<Plain::vectors>((columns + 31) / 32, rows, part, parts, *this);
+        if (rows < 24 || depth <= deep) return each_tile<Plain::vectors>((columns + 31) / 32, rows, part, parts, *this);
+        Product some = *this;
+        const int64_t count = a.pieces == 1 ? a.piece : a.pieces, most = a.pieces == 1 ? deep : deep / a.piece;
+        for (int64_t done = 0; done < count; done += most) {
+            int64_t &now = a.pieces == 1 ? some.a.piece : some.a.pieces;
+            now = std::min(most, count - done);
+            each_tile<Plain::vectors>((columns + 31) / 32, rows, part, parts, some);
+            const int64_t k = a.pieces == 1 ? now : now * a.piece;
+            some.a.x += a.pieces == 1 ? now : now * a.x_piece;
+            some.panels += k * Plain::width, some.start = y, some.start_stride = y_stride;
+        }
     }
+    static constexpr int64_t deep = 512;
 };
 
 // Gradients are summed over rows in blocks of this many, counted from the last step on; each block is one chain
@@ -98,13 +118,16 @@ ELMAN_INLINE void clear(Vec (&acc)[MR][NV]) {
     }
 }
 
+constexpr int rows_ahead = 6;  // what the second cache is asked for while these rows are summed
+
 // acc[i][v] += d[m][i] x[m][v] for `rows` rows; d lies 16 floats apart, x NV vectors
 template <int MR, int NV>
 ELMAN_INLINE void outer_rows(Vec (&acc)[MR][NV], const float *d, const float *x, int64_t rows) {
     for (int64_t m = 0; m < rows; ++m, d += 16, x += NV * W) {
         Vec b[NV];
         ELMAN_UNROLL
-        for (int v = 0; v < NV; ++v) b[v] = load(x + v * W);
+        for (int v = 0; v < NV; ++v) b[v] = load(x + v * W), __builtin_prefetch(x + (rows_ahead * NV + v) * W);
+        __builtin_prefetch(d + rows_ahead * 16);
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
             const Vec a = set(d[i]);
@@ -130,6 +153,7 @@ ELMAN_INLINE void outer_tile(const float *d, const float *x, int64_t rows, int64
         }
     };
     clear(acc);
+    each([&](Vec &, int64_t at, int64_t) { __builtin_prefetch(g.sum + at, 1); });  // far away, and needed at the end
     if (done % block) each([&](Vec &a, int64_t at, int64_t n) { a = load_some(g.partial + at, n); });
     for (int64_t m = 0; m < rows;) {
         const int64_t room = block - (done + m) % block, count = room < rows - m ? room : rows - m;

@@ -43,8 +43,10 @@ inline Chunk chunk_before(const Rows &rows, int64_t to, int64_t wanted) {
     while (from > 0 && sum + rows.count[rows.time(from - 1)] <= wanted);
     return chunk_of(rows, from, to);
 }
+// Rows that are read side by side must not lie whole pages apart: they would drive each other from the first cache.
+inline int64_t apart(int64_t floats) { return floats % 512 ? floats : floats + 16; }
 inline int64_t rows_in_cache(int64_t floats_a_row) {
-    return std::max<int64_t>(24, half_of_cache() / (4 * floats_a_row) / 24 * 24);
+    return std::max<int64_t>(24, half_of_cache() / (8 * floats_a_row) / 24 * 24);
 }
 
 // sums[m] = bias + W_ih x[m]: row 0 of both is the first that is meant
@@ -315,7 +317,8 @@ class Back {
   public:
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
-          panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved) {}
+          panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved),
+          d_size_(apart(row_size_)) {}
 
     void run() {
         begin();
@@ -323,8 +326,8 @@ class Back {
         const int64_t wanted = std::max(block, rows_in_cache(row_size_));
         for (int64_t to = rows_.steps(); to > 0;) {
             const Chunk chunk = chunk_before(rows_, to, wanted);
-            if (static_cast<int64_t>(d_a_.size()) < (chunk.high - chunk.low) * row_size_)
-                d_a_ = Floats(static_cast<size_t>((chunk.high - chunk.low) * row_size_));
+            if (static_cast<int64_t>(d_a_.size()) < (chunk.high - chunk.low) * d_size_)
+                d_a_ = Floats(static_cast<size_t>((chunk.high - chunk.low) * d_size_));
             if (b_.reset) steps(chunk, 0, 1);
             else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
             list_rows(chunk);
@@ -380,12 +383,12 @@ class Back {
     void steps(const Chunk &chunk, int part, int parts) {
         for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
             const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
-            float *d_a = d_a_.data() + (at - chunk.low) * row_size_;
+            float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
             for (int64_t i = 0; i < count; ++i)  // the rows of the product that follows
-                if (takes_row(i, count, rows_of(Plain::vectors), part, parts)) through_gates(s, t, i, d_a + i * row_size_);
+                if (takes_row(i, count, rows_of(Plain::vectors), part, parts)) through_gates(s, t, i, d_a + i * d_size_);
             // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
-            const Operand a = is_gru ? Operand{d_a + 16, row_size_, panels_, 48, 64}
-                                     : Operand{d_a, row_size_, 1, row_size_, 0};
+            const Operand a = is_gru ? Operand{d_a + 16, d_size_, panels_, 48, 64}
+                                     : Operand{d_a, d_size_, 1, row_size_, 0};
             Product{a, back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_}(count, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
@@ -459,7 +462,7 @@ class Back {
     void gather_slots(int part, int parts) {
         const int64_t rows = static_cast<int64_t>(d_rows_.size()), slots = row_size_ / 16;
         for (int64_t m = part; m < rows; m += parts) {
-            const float *from = d_a_.data() + d_rows_[static_cast<size_t>(m)] * row_size_;
+            const float *from = d_a_.data() + d_rows_[static_cast<size_t>(m)] * d_size_;
             for (int64_t slot = 0; slot < slots; ++slot)
                 std::memcpy(d_slots_.data() + (slot * rows + m) * 16, from + slot * 16, 16 * sizeof(float));
         }
@@ -468,8 +471,8 @@ class Back {
     void gradients(const Chunk &chunk, int part, int parts) {
         const int64_t count = chunk.high - chunk.low, D = w_.D;
         if (b_.d_x) {  // in the forward pass a = W_ih x + ..., so
-            const Operand a = is_gru ? Operand{d_a_.data(), row_size_, panels_, 48, 64}
-                                     : Operand{d_a_.data(), row_size_, 1, row_size_, 0};
+            const Operand a = is_gru ? Operand{d_a_.data(), d_size_, panels_, 48, 64}
+                                     : Operand{d_a_.data(), d_size_, 1, row_size_, 0};
             Product{a, back_x_.data(), D, nullptr, 0, b_.d_x + chunk.low * D, D}(count, part, parts);
         }
         // parts share out columns, never rows: a group of columns is packed once, then meets every slot
@@ -557,7 +560,7 @@ class Back {
     const C &cell_;
     const Weights &w_;
     const Rows &rows_;
-    const int64_t H_, Hp_, panels_, row_size_;
+    const int64_t H_, Hp_, panels_, row_size_, d_size_;
     Floats r_h_, r_c_, first_c_, d_a_, d_slots_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
     std::vector<int64_t> d_rows_, id_rows_;
     std::vector<const float *> x_rows_, h_rows_;

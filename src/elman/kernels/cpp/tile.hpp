@@ -28,6 +28,8 @@ constexpr int panels_of(int vectors, int rows) {
 template <int P, int MR, int NV>
 using Tile = Vec[P][MR][NV];
 
+constexpr int k_ahead = 12;
+
 // acc[p][i][v] += x[i][k] * w[p][k][v], k = 0 ... K-1; VS floats lie between the vectors of one k
 template <int VS, int P, int MR, int NV>
 ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const float *w, ptrdiff_t panel,
@@ -38,6 +40,10 @@ ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const
         for (int p = 0; p < P; ++p) {
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v) b[p][v] = load(w + p * panel + v * VS);
+        }
+        if constexpr (MR == rows_of(NV)) {  // a whole tile has the time to have a far panel brought
+            ELMAN_UNROLL
+            for (int v = 0; v < NV; ++v) __builtin_prefetch(w + k_ahead * width + v * VS);
         }
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {

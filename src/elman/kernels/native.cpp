@@ -10,6 +10,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "addresses.hpp"
 #include "cpp/ragged.hpp"
 #include "cpp/stepper.hpp"
 
@@ -18,7 +19,7 @@ using namespace elman;
 
 namespace {
 
-constexpr int abi = 3;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 4;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -102,38 +103,60 @@ struct Inputs {
         if ((!x && !ids) || (ids && ids->ndim() != 2) || (x && x->ndim() != (table ? 2 : 3)))
             throw std::invalid_argument("the input is (T, B, D) numbers, or (T, B) ids, or those of rows of a table");
         scan.weights = &w;
-        scan.T = static_cast<int64_t>(ids ? ids->shape(0) : x->shape(0));
-        scan.B = static_cast<int64_t>(ids ? ids->shape(1) : x->shape(1));
+        const auto T = static_cast<int64_t>(ids ? ids->shape(0) : x->shape(0)), B = static_cast<int64_t>(ids ? ids->shape(1) : x->shape(1));
         if (table) scan.table_rows = static_cast<int64_t>(x->shape(0)), expect(*x, {scan.table_rows, w.D}, "the table");
-        else if (x) expect(*x, {scan.T, scan.B, w.D}, "the input");
+        else if (x) expect(*x, {T, B, w.D}, "the input");
         if (x) scan.x = x->data();
-        if (ids) expect_ids(ids->data(), scan.T * scan.B, table ? scan.table_rows : w.D), scan.ids = ids->data();
-        expect_lengths(lengths, scan.T, scan.B);
-        scan.lengths = lengths ? lengths->data() : nullptr;
-        if (reset) expect(*reset, {scan.T, scan.B}, "reset"), scan.reset = reset->data();
-        scan.h0 = data(h0, {scan.B, w.H}, "h0"), scan.c0 = data(c0, {scan.B, w.H}, "c0");
+        if (ids) expect_ids(ids->data(), T * B, table ? scan.table_rows : w.D), scan.ids = ids->data();
+        expect_lengths(lengths, T, B);
+        scan.layout.T = T, scan.layout.B = B, scan.layout.lengths = lengths ? lengths->data() : nullptr;
+        if (reset) expect(*reset, {T, B}, "reset"), scan.reset = reset->data();
+        scan.h0 = data(h0, {B, w.H}, "h0"), scan.c0 = data(c0, {B, w.H}, "c0");
     }
     Scan scan{};
+};
+
+// What backward needs of a forward run; its own copies, but for the input and the output.
+struct Saved {
+    explicit Saved(const Scan &s) : T(s.layout.T), B(s.layout.B), reverse(s.layout.reverse) {
+        const int64_t H = s.weights->H, TB = T * B;
+        if (s.layout.lengths) lengths.assign(s.layout.lengths, s.layout.lengths + B);
+        if (s.reset) reset.assign(s.reset, s.reset + TB);
+        h0.assign(static_cast<size_t>(B * H), 0.0f), c0 = h0;
+        if (s.h0) h0.assign(s.h0, s.h0 + B * H);
+        if (s.c0) c0.assign(s.c0, s.c0 + B * H);
+        gates = Floats(static_cast<size_t>(TB * kept_gates(s.weights->cell, H)));
+        cells = Floats(static_cast<size_t>(TB * kept_cells(s.weights->cell, H)));
+    }
+    int64_t T, B;
+    bool reverse;
+    std::vector<int64_t> lengths;
+    std::vector<uint8_t> reset;
+    std::vector<float> h0, c0;
+    Floats gates, cells;
 };
 
 std::unique_ptr<Saved> scan(const Layer &layer, const Maybe<In> &x, const Maybe<Ids> &ids, const Maybe<Ids> &lengths,
                             const Maybe<Flags> &reset, const Maybe<In> &h0, const Maybe<In> &c0, bool reverse,
                             int threads, const Out &out, int64_t column, const Out &hn, const Maybe<Out> &cn, bool keep) {
     Scan s = Inputs(layer.packed, x, ids, lengths, reset, h0, c0).scan;
-    const int64_t H = layer.packed.H;
+    const int64_t H = layer.packed.H, T = s.layout.T, B = s.layout.B;
     if (out.ndim() != 3) throw std::invalid_argument("out is (T, B, at least H)");
     s.out_stride = static_cast<int64_t>(out.shape(2));
-    expect(out, {s.T, s.B, s.out_stride}, "out");
+    expect(out, {T, B, s.out_stride}, "out");
     if (column < 0 || column + H > s.out_stride) throw std::invalid_argument("out is too narrow");
-    expect(hn, {s.B, H}, "hn");
+    expect(hn, {B, H}, "hn");
     if (layer.packed.cell == Cell::lstm) {
         if (!cn) throw std::invalid_argument("cn is missing");
-        expect(*cn, {s.B, H}, "cn"), s.cn = cn->data();
+        expect(*cn, {B, H}, "cn"), s.cn = cn->data();
     }
     if (keep && s.table_rows) throw std::invalid_argument("gradients of a table are not computed here");
-    s.out = out.data() + column, s.hn = hn.data(), s.reverse = reverse, s.threads = threads;
+    s.out = out.data() + column, s.hn = hn.data(), s.layout.reverse = reverse, s.threads = threads;
     const nb::gil_scoped_release others_run;
-    return run(s, keep);
+    std::unique_ptr<Saved> saved;
+    if (keep) saved = std::make_unique<Saved>(s), s.keep = true, s.gates = saved->gates.data(), s.cells = saved->cells.data();
+    run(s);
+    return saved;
 }
 
 // A tree of prefixes: `count` nodes a step, the step's nodes one after the other; `parent` says which node each
@@ -204,7 +227,7 @@ void scan_back(const std::string &cell, const std::string &nonlinearity, const I
     Weights w{};
     w.cell = cell_named(cell), w.activation = activation_named(nonlinearity);
     if (w_hh.ndim() != 2 || w_ih.ndim() != 2) throw std::invalid_argument("weights have two dimensions");
-    const int64_t G = gates_of(w.cell), T = saved.ragged.T, B = saved.ragged.B;
+    const int64_t G = gates_of(w.cell), T = saved.T, B = saved.B;
     w.H = static_cast<int64_t>(w_hh.shape(1)), w.D = static_cast<int64_t>(w_ih.shape(1));
     const int64_t H = w.H, D = w.D;
     expect(w_ih, {G * H, D}, "weight_ih"), expect(w_hh, {G * H, H}, "weight_hh");
@@ -221,7 +244,10 @@ void scan_back(const std::string &cell, const std::string &nonlinearity, const I
     if (d_c0) expect(*d_c0, {B, H}, "d_c0");
     w.w_ih = w_ih.data(), w.w_hh = w_hh.data();
     BackScan b{};
-    b.weights = &w, b.saved = &saved, b.x = x ? x->data() : nullptr, b.ids = x ? nullptr : ids->data();
+    b.weights = &w, b.x = x ? x->data() : nullptr, b.ids = x ? nullptr : ids->data();
+    b.layout.T = T, b.layout.B = B, b.layout.reverse = saved.reverse, b.layout.lengths = saved.lengths.empty() ? nullptr : saved.lengths.data();
+    b.reset = saved.reset.empty() ? nullptr : saved.reset.data(), b.h0 = saved.h0.data(), b.c0 = saved.c0.data();
+    b.gates = saved.gates.data(), b.cells = saved.cells.data();
     b.out = out.data(), b.d_out = d_out.data();
     b.d_hn = data(d_hn, {B, H}, "d_hn"), b.d_cn = data(d_cn, {B, H}, "d_cn");
     b.d_x = d_x && x ? d_x->data() : nullptr;
@@ -447,6 +473,7 @@ NB_MODULE(_native, module) {
                nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
     module.def("embed", &embed, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
     module.def("scale", &scale, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
+    bind_addresses(module);
     module.def("map", &map, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
     nb::class_<Stepper>(module, "Stepper")
         .def(nb::new_(&stepper))

@@ -71,15 +71,24 @@ Result by_kernel(const Case &c, const Data &d, int threads) {
     Result r;
     const size_t BH = d.h0.size();
     r.out.assign(d.d_out.size(), NAN), r.hn.assign(BH, NAN), r.cn.assign(c.cell == Cell::lstm ? BH : 0, NAN);
-    Scan s{&packed, c.T, c.B, c.lengths.data(), c.one_hot ? nullptr : d.x.data(), c.one_hot ? d.ids.data() : nullptr,
-           0, c.resets ? d.reset.data() : nullptr, d.h0.data(), d.c0.data(), c.reverse, threads, r.out.data(), c.H, r.hn.data(), r.cn.data()};
-    const auto saved = run(s, true);
+    Scan s{};
+    s.weights = &packed, s.x = c.one_hot ? nullptr : d.x.data(), s.ids = c.one_hot ? d.ids.data() : nullptr;
+    s.layout.T = c.T, s.layout.B = c.B, s.layout.lengths = c.lengths.data(), s.layout.reverse = c.reverse;
+    s.reset = c.resets ? d.reset.data() : nullptr, s.h0 = d.h0.data(), s.c0 = d.c0.data(), s.threads = threads;
+    s.out = r.out.data(), s.out_stride = c.H, s.hn = r.hn.data(), s.cn = r.cn.data();
+    const auto TB = static_cast<size_t>(c.T * c.B);
+    const Floats gates(TB * static_cast<size_t>(kept_gates(c.cell, c.H))), cells(TB * static_cast<size_t>(kept_cells(c.cell, c.H)));
+    s.keep = true, s.gates = gates.data(), s.cells = cells.data();
+    run(s);
     r.d_x.assign(c.one_hot ? 0 : d.x.size(), NAN), r.d_w_ih.assign(d.w_ih.size(), NAN), r.d_w_hh.assign(d.w_hh.size(), NAN);
     r.d_b_ih.assign(c.biases ? d.b_ih.size() : 0, NAN), r.d_b_hh.assign(c.biases ? d.b_hh.size() : 0, NAN);
     r.d_h0.assign(BH, NAN), r.d_c0.assign(c.cell == Cell::lstm ? BH : 0, NAN);
-    BackScan b{&w, saved.get(), s.x, s.ids, r.out.data(), d.d_out.data(), d.d_hn.data(), d.d_cn.data(),
-               c.one_hot ? nullptr : r.d_x.data(), r.d_w_ih.data(), r.d_w_hh.data(), c.biases ? r.d_b_ih.data() : nullptr,
-               c.biases ? r.d_b_hh.data() : nullptr, r.d_h0.data(), r.d_c0.data(), threads};
+    BackScan b{};
+    b.weights = &w, b.layout = s.layout, b.x = s.x, b.ids = s.ids, b.reset = s.reset, b.h0 = s.h0, b.c0 = s.c0;
+    b.out = r.out.data(), b.gates = gates.data(), b.cells = cells.data();
+    b.d_out = d.d_out.data(), b.d_hn = d.d_hn.data(), b.d_cn = d.d_cn.data(), b.d_x = c.one_hot ? nullptr : r.d_x.data();
+    b.d_w_ih = r.d_w_ih.data(), b.d_w_hh = r.d_w_hh.data(), b.d_h0 = r.d_h0.data(), b.d_c0 = r.d_c0.data(), b.threads = threads;
+    b.d_b_ih = c.biases ? r.d_b_ih.data() : nullptr, b.d_b_hh = c.biases ? r.d_b_hh.data() : nullptr;
     run_back(b);
     return r;
 }

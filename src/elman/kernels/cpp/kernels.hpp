@@ -105,10 +105,10 @@ struct Backward {
     const uint8_t *reset;
     const float *h0, *c0;
     const float *out, *gates, *cells;  // of the forward run; read only, so that it can be run again
-    const float *d_out;                // (M, H)
+    const float *d_out;                // (M, H) or null: noughts
     const float *d_hn, *d_cn;          // (B, H) in packed order, or null: noughts
     float *d_x;                        // (M, D) or null: not wanted
-    float *d_w_ih, *d_w_hh;            // as the weights
+    float *d_w_ih, *d_w_hh;            // as the weights, or null: not wanted
     float *d_b_ih, *d_b_hh;            // as the biases, or null
     float *d_h0, *d_c0;                // (B, H) in packed order
     int threads;

@@ -360,10 +360,10 @@ class Back {
         }
         std::fill_n(b_.d_h0, B * H_, 0.0f);
         if (has_c) std::fill_n(b_.d_c0, B * H_, 0.0f);
-        std::fill_n(b_.d_w_ih, lines * D, 0.0f);
-        std::fill_n(b_.d_w_hh, lines * H_, 0.0f);
-        partial_ih_ = Floats(static_cast<size_t>(b_.ids ? 0 : lines * D));
-        partial_hh_ = Floats(static_cast<size_t>(lines * H_));
+        if (b_.d_w_ih) std::fill_n(b_.d_w_ih, lines * D, 0.0f);
+        if (b_.d_w_hh) std::fill_n(b_.d_w_hh, lines * H_, 0.0f);
+        partial_ih_ = Floats(static_cast<size_t>(b_.ids || !b_.d_w_ih ? 0 : lines * D));
+        partial_hh_ = Floats(static_cast<size_t>(b_.d_w_hh ? lines * H_ : 0));
         bias_ = noughts(row_size_);
         bias_partial_ = noughts(row_size_);
         if constexpr (is_gru) {
@@ -402,7 +402,7 @@ class Back {
 
     void through_gates(int64_t s, int64_t t, int64_t row, float *d_a) {
         const int64_t at = rows_.offset[t] + row;
-        const float *d_out = b_.d_out + at * H_;
+        const float *d_out = b_.d_out ? b_.d_out + at * H_ : nullptr;
         float *r_h = r_h_.data() + row * Hp_;
         const float *gates = b_.gates ? b_.gates + at * row_size_ : nullptr;
         const float *h = h_before(s, row);
@@ -415,7 +415,7 @@ class Back {
         for (int64_t panel = 0; panel < panels_; ++panel)
             for (int lane = 0; lane < C::units; lane += W) {
                 const int64_t unit = panel * C::units + lane, place = panel * C::saved + lane;
-                const Vec d_h = load_some(d_out + unit, H_ - unit) + load(r_h + unit);
+                const Vec d_past = load(r_h + unit), d_h = d_out ? load_some(d_out + unit, H_ - unit) + d_past : d_past;
                 if constexpr (has_c) {
                     C::backward(d_h, gates + place, c_before + unit, b_.cells + at * Hp_ + unit,
                                 r_c_.data() + row * Hp_ + unit, d_a + place);
@@ -478,10 +478,10 @@ class Back {
         // parts share out columns, never rows: a group of columns is packed once, then meets every slot
         int64_t group = 0;
         Floats columns(static_cast<size_t>(count * outer_vectors * W));
-        if (!b_.ids)
+        if (!b_.ids && b_.d_w_ih)
             for (int64_t column = 0; column < D; column += outer_vectors * W)
                 if (group++ % parts == part) column_gradients<true>(x_rows_.data(), column, columns.data(), count);
-        for (int64_t column = 0; column < H_; column += outer_vectors * W)
+        for (int64_t column = 0; column < H_ && b_.d_w_hh; column += outer_vectors * W)
             if (group++ % parts == part) column_gradients<false>(h_rows_.data(), column, columns.data(), count);
         for (int64_t slot = part; slot < row_size_ / 16; slot += parts) bias_gradients(slot, count);
     }
@@ -538,9 +538,9 @@ class Back {
             if (has_c)
                 for (int64_t j = 0; j < H_; ++j) b_.d_c0[i * H_ + j] += r_c_.data()[i * Hp_ + j];
         }
-        if (open && !b_.ids)
+        if (open && !b_.ids && b_.d_w_ih)
             for (int64_t k = 0; k < C::gates * H_ * D; ++k) b_.d_w_ih[k] += partial_ih_.data()[k];
-        if (open)
+        if (open && b_.d_w_hh)
             for (int64_t k = 0; k < C::gates * H_ * H_; ++k) b_.d_w_hh[k] += partial_hh_.data()[k];
         for (int64_t gate = 0; gate < C::gates; ++gate)
             for (int64_t unit = 0; unit < H_; ++unit) {
@@ -550,7 +550,7 @@ class Back {
                 const auto total = [&](int64_t at) { return bias_.data()[at] + (open ? bias_partial_.data()[at] : 0.0f); };
                 if (b_.d_b_ih) b_.d_b_ih[gate * H_ + unit] = total(x);
                 if (b_.d_b_hh) b_.d_b_hh[gate * H_ + unit] = total(h);
-                if (b_.ids)
+                if (b_.ids && b_.d_w_ih)
                     for (int64_t k = 0; k < D; ++k)
                         b_.d_w_ih[(gate * H_ + unit) * D + k] = by_symbol_.data()[k * row_size_ + x];
             }

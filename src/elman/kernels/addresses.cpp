@@ -41,9 +41,11 @@ struct Shape {
 
     const int64_t *ids(uintptr_t address) const {
         const auto *found = at<const int64_t>(address);
-        for (int64_t m = 0; found && m < steps(); ++m)
+        for (int64_t m = 0; found && m < steps(); ++m) {
+            if (layout.lengths && !layout.packed && layout.lengths[m % layout.B] <= m / layout.B) continue;
             if (found[m] < 0 || found[m] >= weights.D)
                 throw std::invalid_argument("the symbol " + std::to_string(found[m]) + " is not between 0 and " + std::to_string(weights.D - 1));
+        }
         return found;
     }
 

@@ -98,6 +98,12 @@ def threads() -> int:
     return available()
 
 
+def chosen_threads() -> int | None:
+    """What ``set_threads`` or ELMAN_THREADS says; None: neither does."""
+    said = os.environ.get("ELMAN_THREADS", "")
+    return _threads[0] or (max(1, int(said)) if said.isdecimal() else None)
+
+
 def available() -> int:
     """How many processors this process may use."""
     try:

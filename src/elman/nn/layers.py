@@ -16,7 +16,7 @@ from elman import cells
 from elman.cells import Cell, Params, State, check_step, draw
 from elman.errors import UsageError
 from elman.nn.check import check_answering
-from elman.nn.scan import first_state, scan, valid_steps
+from elman.nn.scan import first_state, scan
 
 
 class Recurrent(nn.Module):
@@ -59,6 +59,7 @@ class Recurrent(nn.Module):
         self.num_layers, self.batch_first = num_layers, batch_first
         self.dropout, self.bidirectional = float(dropout), bidirectional
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
+        self.weight_names = tuple(self._wanted(0))
         for n in range(num_layers):
             for suffix in self.suffixes:
                 for name, (shape, _) in self._wanted(n).items():
@@ -80,11 +81,13 @@ class Recurrent(nn.Module):
 
     def forward(
         self,
-        input: Tensor,  # noqa: A002
+        input: Any,  # noqa: A002
         hx: State | None = None,
         lengths: Tensor | np.ndarray | Sequence[int] | None = None,
-    ) -> tuple[Tensor, State]:
-        """Run over ``input`` (T, B, D); (B, T, D) if ``batch_first``; (T, D) for one row.
+    ) -> tuple[Any, State]:
+        """Run over ``input`` (T, B, D); (B, T, D) if ``batch_first``; (T, D) for one row; or a PackedSequence.
+
+        Whole numbers without the last axis are symbols, each a 1 among D noughts: no product is taken of them.
 
         Parameters
         ----------
@@ -98,20 +101,16 @@ class Recurrent(nn.Module):
         The outputs (T, B, directions · H), or (T, B, K), laid out as the input; and the final state,
         shaped as ``hx``.
         """
-        _refuse_packed(input)
-        if input.dim() == 2:
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx, lengths)
+        symbols = is_symbols(input)
+        if input.dim() == (1 if symbols else 2):
             return self._forward_one(input, hx, lengths)
-        self._check_input(input)
+        self._check_input(input, symbols)
         inputs = input.transpose(0, 1) if self.batch_first else input
-        rows = None
-        if lengths is not None:  # whatever the padding holds, NaN included, must not reach a gradient
-            rows = as_lengths(lengths, inputs)
-            if bool((rows == len(inputs)).all()):
-                rows = None
-            else:
-                inputs = inputs.masked_fill(~valid_steps(rows, len(inputs)), 0)
-        state = None if hx is None else self._check_state(hx, inputs.shape[1])
-        outputs, final = self._run(inputs, state, rows)
+        rows = None if lengths is None else as_lengths(lengths, inputs)
+        state = None if hx is None else self._check_state(hx, inputs.shape[1], inputs)
+        outputs, final = self._run(inputs.long() if symbols else inputs, state, rows)
         return (outputs.transpose(0, 1) if self.batch_first else outputs), final
 
     def flatten_parameters(self) -> None:
@@ -135,9 +134,11 @@ class Recurrent(nn.Module):
         return self.cell.parameters(width, self.hidden_size, self.output_size)
 
     def _params(self, layer: int, suffix: str) -> Params:
-        return {name: getattr(self, f"{name}_l{layer}{suffix}") for name in self._wanted(layer)}
+        return {name: getattr(self, f"{name}_l{layer}{suffix}") for name in self.weight_names}
 
-    def _run(self, inputs: Tensor, state: State | None, lengths: Tensor | None) -> tuple[Tensor, State]:
+    def _run(
+        self, inputs: Tensor, state: State | None, lengths: Tensor | None, batch: int = 0
+    ) -> tuple[Tensor, State]:
         finals: list[State] = []
         for n in range(self.num_layers):
             if n and self.dropout:
@@ -146,7 +147,9 @@ class Recurrent(nn.Module):
             for suffix in self.suffixes:
                 first = None if state is None else _take(state, len(finals))
                 params = self._params(n, suffix)
-                output, final = scan(self.cell, inputs, lengths, params, first, reverse=bool(suffix))
+                output, final = scan(
+                    self.cell, inputs, lengths, params, first, reverse=bool(suffix), rows=batch
+                )
                 outputs.append(output)
                 finals.append(final)
             inputs = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
@@ -155,24 +158,54 @@ class Recurrent(nn.Module):
     def _forward_one(self, row: Tensor, hx: State | None, lengths: Any) -> tuple[Tensor, State]:
         """Run a single row (T, D) as torch.nn does: the state is (layers · directions, H)."""
         axis = 0 if self.batch_first else 1
+        if hx is not None and any(part.dim() != 2 for part in _parts(hx)):
+            shapes = ", ".join(str(tuple(part.shape)) for part in _parts(hx))
+            message = f"the first state of one row without a batch has 2 dimensions, not the shape {shapes}"
+            raise UsageError(message, code="E165", help="(layers · directions, H)")
         outputs, final = self.forward(row.unsqueeze(axis), _each(hx, lambda a: a.unsqueeze(1)), lengths)
         return outputs.squeeze(axis), _each(final, lambda a: a.squeeze(1))
 
-    def _check_input(self, inputs: Tensor) -> None:
+    def _forward_packed(
+        self, packed: PackedSequence, hx: State | None, lengths: Any
+    ) -> tuple[PackedSequence, State]:
+        """Run what ``pack_padded_sequence`` made; rows go in and out in the user's own order."""
+        if lengths is not None:
+            message = "a PackedSequence has its lengths already"
+            raise UsageError(message, code="E166", help="leave lengths= out, or give the padded batch")
+        data, sizes, there, back = packed
+        symbols = is_symbols(data)
+        self._check_input(data if symbols else data[:, None], symbols, packed=True)
+        batch = int(sizes[0])
+        state = None if hx is None else self._check_state(hx, batch, data)
+        if there is not None:
+            state = _each(state, lambda a: a.index_select(1, there))
+        outputs, final = self._run(data.long() if symbols else data, state, sizes, batch)
+        if back is not None:
+            final = _each(final, lambda a: a.index_select(1, back))
+        return PackedSequence(outputs, sizes, there, back), final
+
+    def _check_input(self, inputs: Tensor, symbols: bool, *, packed: bool = False) -> None:
+        check_type(inputs, next(self.parameters()), "the input")
+        if symbols:
+            if inputs.dim() != (1 if packed else 2):
+                message = f"symbols are whole numbers (T, B), not of {inputs.dim()} dimensions"
+                raise UsageError(message, code="E165", help="numbers must be floating point: input.float()")
+            return
         if inputs.dim() != 3:
             raise UsageError(f"the input must have 2 or 3 dimensions, not {inputs.dim()}", code="E165")
         if inputs.shape[-1] != self.input_size:
             message = f"the input has {inputs.shape[-1]} features, the layer takes {self.input_size}"
             raise UsageError(message, code="E165")
 
-    def _check_state(self, state: State, batch: int) -> State:
+    def _check_state(self, state: State, batch: int, inputs: Tensor) -> State:
         wanted = (self.num_layers * len(self.suffixes), batch, self.hidden_size)
-        parts = state if isinstance(state, (tuple, list)) else (state,)
-        names = self.cell.state_names
+        parts, names = _parts(state), self.cell.state_names
         if len(parts) != len(names) or any(tuple(part.shape) != wanted for part in parts):
             given = ", ".join(str(tuple(part.shape)) for part in parts)
             message = f"the first state must be {' and '.join(names)} of shape {wanted} each, not {given}"
             raise UsageError(message, code="E165")
+        for name, part in zip(names, parts, strict=True):
+            check_type(part, next(self.parameters()), f"the first state {name}")
         return tuple(parts) if len(names) > 1 else parts[0]
 
 
@@ -246,7 +279,7 @@ def as_lengths(lengths: Tensor | np.ndarray | Sequence[int], inputs: Tensor) -> 
     steps, batch = inputs.shape[:2]
     if rows.shape != (batch,) or rows.is_floating_point() or rows.dtype == torch.bool:
         raise UsageError(f"lengths must be {batch} whole numbers, one for each row", code="E163")
-    if batch and not 0 <= int(rows.min()) <= int(rows.max()) <= steps:
+    if batch and not torch.compiler.is_compiling() and not 0 <= int(rows.min()) <= int(rows.max()) <= steps:
         message = f"lengths must lie between 0 and {steps}, the number of steps; they run"
         raise UsageError(f"{message} from {int(rows.min())} to {int(rows.max())}", code="E163")
     return rows.to(inputs.device, torch.int64)
@@ -262,12 +295,6 @@ def _check_numbers(input_size: int, num_layers: int, dropout: float) -> None:
         warnings.warn("dropout stands between layers, and there is only one", stacklevel=4)
 
 
-def _refuse_packed(inputs: Any) -> None:
-    if isinstance(inputs, PackedSequence):
-        hint = "give the padded batch and lengths=; pad_packed_sequence makes both"
-        raise UsageError("a PackedSequence is not read yet", code="E166", help=hint)
-
-
 def _numpy_generator() -> np.random.Generator:
     """A generator that torch's seed rules."""
     return np.random.default_rng(int(torch.randint(2**62, ()).item()))
@@ -278,9 +305,30 @@ def _take(state: State, index: int) -> State:
 
 
 def _stack(states: list[State]) -> State:
+    if len(states) == 1:
+        return _each(states[0], lambda a: a.unsqueeze(0))
     if isinstance(states[0], tuple):
         return tuple(torch.stack(parts) for parts in zip(*states, strict=True))
     return torch.stack(states)
+
+
+def _parts(state: State) -> tuple[Tensor, ...]:
+    return tuple(state) if isinstance(state, (tuple, list)) else (state,)
+
+
+def is_symbols(inputs: Tensor) -> bool:
+    """Whether the input is symbols: whole numbers, which stand for a 1 among noughts."""
+    return not inputs.is_floating_point() and not inputs.is_complex() and inputs.dtype != torch.bool
+
+
+def check_type(given: Tensor, weight: Tensor, name: str) -> None:
+    """Raise ``UsageError`` if a tensor is not of the weights' type or on their device; symbols have any type."""
+    if given.device != weight.device:
+        message = f"{name} is on {given.device}, the layer's weights are on {weight.device}"
+        raise UsageError(message, code="E165", help=f"move one of them: .to({str(weight.device)!r})")
+    if given.dtype != weight.dtype and not is_symbols(given) and not torch.is_autocast_enabled(given.device.type):
+        message = f"{name} is {given.dtype}, the layer's weights are {weight.dtype}"
+        raise UsageError(message, code="E165", help=f"input.to({weight.dtype}), or layer.to({given.dtype})")
 
 
 def _each(state: Any, change: Any) -> Any:

@@ -1,8 +1,9 @@
 """A recurrence over time on torch tensors; the only place that chooses how it is computed.
 
 The contract is that of ``kernels.scan``: time first, ragged, outputs nought beyond a row's length, the final
-state where a row ends. Built-in cells in float32 run in one call of torch's; everything else, float64
-included, runs its cell's own step.
+state where a row ends. Built-in cells in float32 on a CPU run by their kernels; on another device, in half
+precision or without a compiled module in one call of torch's; everything else, float64 included, by its
+cell's own step.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from elman import cells
 from elman.cells import Cell, Params, State
+from elman.nn.function import fits
+from elman.nn.function import run as run_kernel
 
 SHUT = 1e4  # a gate's sum far beyond where sigmoid is exactly 0 or 1, and still a number in float16
 
@@ -27,24 +32,70 @@ def scan(
     state: State | None = None,
     *,
     reverse: bool = False,
+    rows: int = 0,
 ) -> tuple[Tensor, State]:
-    """Run ``cell`` over ``inputs`` (T, B, D).
+    """Run ``cell`` over ``inputs`` (T, B, D), or symbols (T, B): int64 from 0 to D - 1.
 
     Parameters
     ----------
     inputs
-        What stands beyond a row's length reaches nothing, but must be numbers of an ordinary size.
+        What stands beyond a row's length reaches nothing.
     lengths
-        (B,) int64 from 0 to T, on the inputs' device; None: every row has T steps. It is not checked here.
+        (B,) int64 from 0 to T, on the inputs' device; None: every row has T steps.
     state
         The first state, tensors (B, H); None: the cell's own.
     reverse
         Run each row from its own end to its start.
+    rows
+        If not 0: the inputs are a PackedSequence's data (M, D) of so many rows, lengths its batch_sizes (T,),
+        and the outputs are (M, H).
 
     Returns
     -------
     The outputs (T, B, H), or (T, B, K) of a cell that answers itself; and the final state.
     """
+    if fits(cell, inputs, params, state):
+        return run_kernel(cell, inputs, lengths, params, state, reverse=reverse, rows=rows)
+    return run_plainly(cell, inputs, lengths, params, state, reverse=reverse, rows=rows)
+
+
+def run_plainly(
+    cell: Cell,
+    inputs: Tensor,
+    lengths: Tensor | None,
+    params: Params,
+    state: State | None,
+    *,
+    reverse: bool,
+    rows: int,
+) -> tuple[Tensor, State]:
+    """As ``scan``, without a kernel."""
+    if not rows or lengths is None:
+        return plain(cell, inputs, lengths, params, state, reverse=reverse)
+    padded, ends = pad_packed_sequence(PackedSequence(inputs, lengths))
+    outputs, final = plain(cell, padded, ends.to(inputs.device), params, state, reverse=reverse)
+    return torch.cat([outputs[t, :n] for t, n in enumerate(lengths.tolist())]), final
+
+
+def plain(
+    cell: Cell,
+    inputs: Tensor,
+    lengths: Tensor | None,
+    params: Params,
+    state: State | None = None,
+    *,
+    reverse: bool = False,
+) -> tuple[Tensor, State]:
+    """The same without a kernel: the twin of ``scan`` for every type, device and cell."""
+    if not inputs.is_floating_point() and "weight_ih" in params:
+        weight = params["weight_ih"]
+        if lengths is not None:
+            inputs = inputs.masked_fill(~valid_steps(lengths, len(inputs))[..., 0], 0)
+        inputs = functional.one_hot(inputs, weight.shape[1]).to(weight)
+    if lengths is not None and not torch.compiler.is_compiling() and bool((lengths == len(inputs)).all()):
+        lengths = None
+    if lengths is not None:  # whatever the padding holds, NaN included, must not reach a gradient
+        inputs = inputs.masked_fill(~valid_steps(lengths, len(inputs)), 0)
     state = first_state(cell, inputs) if state is None else state
     if reverse:
         inputs = mirror(inputs, lengths)

@@ -1,0 +1,243 @@
+"""One layer in one direction by its kernel, as torch sees it: forwards, backwards, and while it compiles.
+
+A call goes one of four ways, all of which end in the same two kernels: straight (no gradients wanted), through
+an autograd function, through one that ``torch.func`` can take apart, or through operators of torch's library
+while ``torch.compile`` or ``torch.export`` writes a graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from elman import cells, kernels
+from elman.cells import Cell, Params, State
+from elman.errors import UsageError
+from elman.kernels.native import compiled
+
+KINDS: dict[type[Cell], int] = {cells.RNN: 0, cells.LSTM: 1, cells.GRU: 2}
+"""The cells that have a kernel, and their numbers in C++."""
+LSTM = KINDS[cells.LSTM]
+ACTIVATIONS = {"tanh": 0, "relu": 1, "identity": 2}
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+Parts = tuple[Tensor, ...]
+
+
+class How(NamedTuple):
+    """What a call computes, beside its tensors.
+
+    ``rows`` is how many rows a packed input has, whose lengths are then the rows of each step; else 0.
+    """
+
+    kind: int
+    activation: int
+    reverse: bool
+    rows: int
+
+    def shape(self, x: Tensor, weight_hh: Tensor, weight_ih: Tensor, lengths: Tensor | None) -> tuple[int, ...]:
+        """T, B, D, H."""
+        steps, batch = (len(lengths), self.rows) if self.rows and lengths is not None else x.shape[:2]
+        return steps, batch, weight_ih.shape[1], weight_hh.shape[1]
+
+
+def fits(cell: Cell, inputs: Tensor, params: Params, state: State | None) -> bool:
+    """Whether the kernels can do it: a built-in cell, float32 on the CPU, and no autocast."""
+    if type(cell) not in KINDS or compiled.module is None or compiled.off or "weight_ih" not in params:
+        return False
+    if torch.is_autocast_enabled("cpu"):
+        return False
+    parts = state if isinstance(state, tuple) else () if state is None else (state,)
+    numbers = (*params.values(), *parts)
+    right = inputs.dtype in (torch.float32, torch.int64) and inputs.device.type == "cpu"
+    return right and all(a.dtype == torch.float32 and a.device.type == "cpu" for a in numbers)
+
+
+def run(
+    cell: Cell,
+    inputs: Tensor,
+    lengths: Tensor | None,
+    params: Params,
+    state: State | None,
+    *,
+    reverse: bool,
+    rows: int = 0,
+) -> tuple[Tensor, State]:
+    """As ``scan``; with ``rows`` the input is (M, D) in a PackedSequence's order and lengths its batch_sizes."""
+    activation = ACTIVATIONS[getattr(cell, "nonlinearity", "tanh")]
+    how = How(KINDS[type(cell)], activation, reverse, rows)
+    h0, c0 = state if isinstance(state, tuple) else (state, None)
+    weights = [params.get(name) for name in NAMES]
+    given = (inputs, *weights, h0, c0)
+    if torch.compiler.is_compiling():
+        out, hn, cn, _, _ = torch.ops.elman.scan(*given, lengths, *how, torch.is_grad_enabled())
+    elif not torch.is_grad_enabled() or not any(a is not None and a.requires_grad for a in given):
+        if torch._C._are_functorch_transforms_active():
+            out, hn, cn = Transformed.apply(*given, lengths, how)[:3]
+        else:
+            out, hn, cn, _, _ = forward(*given, lengths, how, keep=False)
+    elif torch._C._are_functorch_transforms_active():
+        out, hn, cn = Transformed.apply(*given, lengths, how)[:3]
+    else:
+        out, hn, cn = Eager.apply(*given, lengths, how)
+    return out, (hn, cn) if how.kind == LSTM else hn
+
+
+def forward(
+    x: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None,
+    bias_hh: Tensor | None,
+    h0: Tensor | None,
+    c0: Tensor | None,
+    lengths: Tensor | None,
+    how: How,
+    *,
+    keep: bool,
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
+    """Call the kernel: outputs, final h and c, and (with ``keep``) the gates and cells that backward needs."""
+    T, B, D, H = how.shape(x, weight_hh, weight_ih, lengths)
+    x, h0, c0, lengths = contiguous(x), contiguous(h0), contiguous(c0), contiguous(lengths)
+    weights = [contiguous(w) for w in (weight_ih, weight_hh, bias_ih, bias_hh)]
+    symbols = x.dtype == torch.int64
+    out = weight_hh.new_empty((*x.shape[: (1 if how.rows else 2)], H))
+    hn = weight_hh.new_empty((B, H))
+    cn = weight_hh.new_empty((B, H)) if how.kind == LSTM else None
+    gates = kept_cells = None
+    if keep:
+        sizes = compiled.module.kept(how.kind, H)
+        gates, kept_cells = (weight_hh.new_empty((out.numel() // max(H, 1), n)) if n else None for n in sizes)
+    try:
+        compiled.module.forward_at(
+            how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, at(lengths),
+            0 if symbols else at(x), at(x) if symbols else 0, *map(at, weights), at(h0), at(c0),
+            at(out), at(hn), at(cn), keep, at(gates), at(kept_cells), threads(),
+        )  # fmt: skip
+    except ValueError as error:
+        raise UsageError(str(error), code="E163") from None
+    return out, hn, cn, gates, kept_cells
+
+
+def backward(
+    saved: tuple[Tensor | None, ...], grads: tuple[Tensor | None, ...], wanted: tuple[bool, ...], how: How
+) -> tuple[Tensor | None, ...]:
+    """Call the kernel: the gradients of x, the four weights, h0 and c0, None for what is not wanted.
+
+    ``saved``: what went in (those seven and the lengths), then out, gates and cells.
+    """
+    x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, lengths, out, gates, kept_cells = saved
+    assert x is not None and weight_ih is not None and weight_hh is not None
+    T, B, D, H = how.shape(x, weight_hh, weight_ih, lengths)
+    symbols = x.dtype == torch.int64
+    x, lengths, h0, c0 = contiguous(x), contiguous(lengths), contiguous(h0), contiguous(c0)
+    d_out, d_hn, d_cn = map(contiguous, grads)
+    weights = contiguous(weight_ih), contiguous(weight_hh)
+    given = (x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0)
+    found = [
+        torch.empty_like(a, memory_format=torch.contiguous_format) if a is not None and want else None
+        for a, want in zip(given, (wanted[0] and not symbols, *wanted[1:]), strict=True)
+    ]
+    compiled.module.backward_at(
+        how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, at(lengths),
+        0 if symbols else at(x), at(x) if symbols else 0, *map(at, weights), at(h0), at(c0), at(out), at(gates),
+        at(kept_cells), at(d_out), at(d_hn), at(d_cn), *map(at, found), threads(),
+    )  # fmt: skip
+    return tuple(found)
+
+
+def contiguous(a: Any) -> Any:
+    """As the kernels read it; None stays None."""
+    return a if a is None or a.is_contiguous() else a.contiguous()
+
+
+def at(a: Tensor | None) -> int:
+    """The address, 0 for none."""
+    return 0 if a is None else a.data_ptr()
+
+
+def threads() -> int:
+    """As many as torch may use, but for a number that was set for the kernels themselves."""
+    return kernels.chosen_threads() or torch.get_num_threads()
+
+
+class Eager(torch.autograd.Function):
+    """The quick way: outputs, final h, final c."""
+
+    @staticmethod
+    def forward(ctx: Any, *args: Any) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Run, and keep what backward needs."""
+        *given, how = args
+        out, hn, cn, gates, kept_cells = forward(*given, how, keep=True)
+        ctx.save_for_backward(*given, out, gates, kept_cells)
+        ctx.how = how
+        ctx.set_materialize_grads(False)
+        return out, hn, cn
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Give the gradients of every tensor that went in."""
+        return _back(ctx, grads)
+
+
+class Transformed(torch.autograd.Function):
+    """The same for ``torch.func``, which wants what is kept as outputs."""
+
+    @staticmethod
+    def forward(*args: Any) -> tuple[Tensor | None, ...]:
+        """Run, and keep what backward needs."""
+        *given, how = args
+        return forward(*given, how, keep=True)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        """Keep what backward needs."""
+        *given, how = inputs
+        out, _, _, gates, kept_cells = output
+        ctx.mark_non_differentiable(*(a for a in (gates, kept_cells) if a is not None))
+        ctx.save_for_backward(*given, out, gates, kept_cells)
+        ctx.how = how
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Give the gradients of every tensor that went in."""
+        return _back(ctx, grads[:3])
+
+
+def _back(ctx: Any, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    wanted = tuple(ctx.needs_input_grad[:7])
+    if all(g is None for g in grads):
+        return (None,) * 9
+    if torch.is_grad_enabled():  # create_graph: the gradient may be differentiated again
+        found = Backward.apply(*ctx.saved_tensors, *grads, wanted, ctx.how)
+    else:
+        found = backward(ctx.saved_tensors, grads, wanted, ctx.how)
+    return (*found, None, None)
+
+
+class Backward(torch.autograd.Function):
+    """The gradients as a function of their own; its gradient is taken through the cell's plain steps."""
+
+    @staticmethod
+    def forward(*args: Any) -> tuple[Tensor | None, ...]:
+        """Eleven saved tensors, three gradients, which are wanted, and how."""
+        *tensors, wanted, how = args
+        return backward(tuple(tensors[:11]), tuple(tensors[11:]), wanted, how)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
+        """Keep what went in."""
+        *tensors, wanted, how = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.wanted, ctx.how = wanted, how
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *seconds: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Differentiate the plain twin twice."""
+        from elman.nn.twice import second_gradients
+
+        found = second_gradients(ctx.saved_tensors, ctx.wanted, ctx.how, seconds)
+        return (*found[:7], None, None, None, None, *found[7:], None, None)

@@ -58,11 +58,10 @@ def once(run: Run, times: int) -> float:
 
 def in_turn(ours: Run, theirs: Run) -> dict[str, float]:
     """Seconds of both, and the median and least ratio theirs / ours."""
-    longest = max(once(ours, 1), once(theirs, 1))
-    longest = min(longest, max(once(ours, 1), once(theirs, 1)))
-    times = max(1, math.ceil(LEAST / longest))
-    rounds = min(9, max(3, int(MOST / (times * longest))))
-    a, b = zip(*((once(ours, times), once(theirs, times)) for _ in range(rounds)), strict=True)
+    times = [max(1, math.ceil(LEAST / min(once(run, 1), once(run, 1)))) for run in (ours, theirs)]
+    whole = sum(once(run, n) * n for run, n in zip((ours, theirs), times, strict=True))
+    rounds = min(9, max(3, int(MOST / whole)))
+    a, b = zip(*((once(ours, times[0]), once(theirs, times[1])) for _ in range(rounds)), strict=True)
     ratios = [y / x for x, y in zip(a, b, strict=True)]
     return {"ms": 1e3 * statistics.median(a), "torch ms": 1e3 * statistics.median(b),
             "times": statistics.median(ratios), "best": min(b) / min(a)}  # fmt: skip

@@ -90,18 +90,12 @@ def threads() -> int:
 
     OMP_NUM_THREADS is respected, because programs that run many processes at once set it.
     """
-    if _threads[0]:
-        return _threads[0]
+    if chosen[0]:
+        return chosen[0]
     for name in ("ELMAN_THREADS", "OMP_NUM_THREADS"):
         if os.environ.get(name, "").isdecimal():
             return max(1, int(os.environ[name]))
     return available()
-
-
-def chosen_threads() -> int | None:
-    """What ``set_threads`` or ELMAN_THREADS says; None: neither does."""
-    said = os.environ.get("ELMAN_THREADS", "")
-    return _threads[0] or (max(1, int(said)) if said.isdecimal() else None)
 
 
 def available() -> int:
@@ -116,7 +110,7 @@ def set_threads(count: int | None) -> None:
     """Let kernels use ``count`` threads; None: what the environment says. It changes the speed alone."""
     if count is not None and (isinstance(count, bool) or not hasattr(count, "__index__") or count < 1):
         raise UsageError(f"threads must be a whole number of at least 1, not {count!r}", code="E110")
-    _threads[0] = count
+    chosen[0] = count
 
 
 def info() -> dict[str, Any]:
@@ -144,4 +138,5 @@ def info() -> dict[str, Any]:
 
 NATIVE, MISSING = load()
 compiled = Compiled(NATIVE, MISSING)
-_threads: list[int | None] = [None]
+chosen: list[int | None] = [None]
+"""The threads that ``set_threads`` chose for the kernels, whoever calls them."""

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from elman import cells, kernels
+from elman import cells
 from elman.cells import Cell, Params, State
 from elman.errors import UsageError
-from elman.kernels.native import compiled
+from elman.kernels.native import chosen, compiled
 
 KINDS: dict[type[Cell], int] = {cells.RNN: 0, cells.LSTM: 1, cells.GRU: 2}
 """The cells that have a kernel, and their numbers in C++."""
@@ -38,8 +38,11 @@ class How(NamedTuple):
 
     def shape(self, x: Tensor, weight_hh: Tensor, weight_ih: Tensor, lengths: Tensor | None) -> tuple[int, ...]:
         """T, B, D, H."""
-        steps, batch = (len(lengths), self.rows) if self.rows and lengths is not None else x.shape[:2]
-        return steps, batch, weight_ih.shape[1], weight_hh.shape[1]
+        D, H = weight_ih.shape[1], weight_hh.shape[1]
+        if self.rows and lengths is not None:
+            return lengths.shape[0], self.rows, D, H
+        shape = x.shape
+        return shape[0], shape[1], D, H
 
 
 def fits(cell: Cell, inputs: Tensor, params: Params, state: State | None) -> bool:
@@ -48,10 +51,13 @@ def fits(cell: Cell, inputs: Tensor, params: Params, state: State | None) -> boo
         return False
     if torch.is_autocast_enabled("cpu"):
         return False
+    if not inputs.is_cpu or (inputs.dtype != torch.float32 and inputs.dtype != torch.int64):
+        return False
     parts = state if isinstance(state, tuple) else () if state is None else (state,)
-    numbers = (*params.values(), *parts)
-    right = inputs.dtype in (torch.float32, torch.int64) and inputs.device.type == "cpu"
-    return right and all(a.dtype == torch.float32 and a.device.type == "cpu" for a in numbers)
+    for a in (*params.values(), *parts):
+        if a.dtype != torch.float32 or not a.is_cpu:
+            return False
+    return True
 
 
 def run(
@@ -68,20 +74,24 @@ def run(
     activation = ACTIVATIONS[getattr(cell, "nonlinearity", "tanh")]
     how = How(KINDS[type(cell)], activation, reverse, rows)
     h0, c0 = state if isinstance(state, tuple) else (state, None)
-    weights = [params.get(name) for name in NAMES]
-    given = (inputs, *weights, h0, c0)
+    get = params.get
+    given = (inputs, params["weight_ih"], params["weight_hh"], get("bias_ih"), get("bias_hh"), h0, c0, lengths)
     if torch.compiler.is_compiling():
-        out, hn, cn, _, _ = torch.ops.elman.scan(*given, lengths, *how, torch.is_grad_enabled())
-    elif not torch.is_grad_enabled() or not any(a is not None and a.requires_grad for a in given):
-        if torch._C._are_functorch_transforms_active():
-            out, hn, cn = Transformed.apply(*given, lengths, how)[:3]
-        else:
-            out, hn, cn, _, _ = forward(*given, lengths, how, keep=False)
+        out, hn, cn, _, _ = torch.ops.elman.scan(*given, *how, torch.is_grad_enabled())
     elif torch._C._are_functorch_transforms_active():
-        out, hn, cn = Transformed.apply(*given, lengths, how)[:3]
+        out, hn, cn = Transformed.apply(*given, how)[:3]
+    elif torch.is_grad_enabled() and _asks(given):
+        out, hn, cn = Eager.apply(*given, how)
     else:
-        out, hn, cn = Eager.apply(*given, lengths, how)
+        out, hn, cn, _, _ = forward(*given, how, keep=False)
     return out, (hn, cn) if how.kind == LSTM else hn
+
+
+def _asks(given: tuple[Tensor | None, ...]) -> bool:
+    for a in given:  # a generator would take longer than the rest of a short call
+        if a is not None and a.requires_grad:
+            return True
+    return False
 
 
 def forward(
@@ -99,21 +109,22 @@ def forward(
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
     """Call the kernel: outputs, final h and c, and (with ``keep``) the gates and cells that backward needs."""
     T, B, D, H = how.shape(x, weight_hh, weight_ih, lengths)
-    x, h0, c0, lengths = contiguous(x), contiguous(h0), contiguous(c0), contiguous(lengths)
-    weights = [contiguous(w) for w in (weight_ih, weight_hh, bias_ih, bias_hh)]
+    given = x, lengths, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0
+    held = [a if a is None or a.is_contiguous() else a.contiguous() for a in given]
+    x_at, *others_at = [0 if a is None else a.data_ptr() for a in held]
     symbols = x.dtype == torch.int64
-    out = weight_hh.new_empty((*x.shape[: (1 if how.rows else 2)], H))
-    hn = weight_hh.new_empty((B, H))
-    cn = weight_hh.new_empty((B, H)) if how.kind == LSTM else None
+    out = torch.empty(x.shape[0], H) if how.rows else torch.empty(T, B, H)
+    hn = torch.empty(B, H)
+    cn = torch.empty(B, H) if how.kind == LSTM else None
     gates = kept_cells = None
     if keep:
         sizes = compiled.module.kept(how.kind, H)
-        gates, kept_cells = (weight_hh.new_empty((out.numel() // max(H, 1), n)) if n else None for n in sizes)
+        gates, kept_cells = (torch.empty(out.numel() // H, n) if n else None for n in sizes)
     try:
         compiled.module.forward_at(
-            how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, at(lengths),
-            0 if symbols else at(x), at(x) if symbols else 0, *map(at, weights), at(h0), at(c0),
-            at(out), at(hn), at(cn), keep, at(gates), at(kept_cells), threads(),
+            how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, others_at[0],
+            0 if symbols else x_at, x_at if symbols else 0, *others_at[1:],
+            out.data_ptr(), hn.data_ptr(), at(cn), keep, at(gates), at(kept_cells), threads(),
         )  # fmt: skip
     except ValueError as error:
         raise UsageError(str(error), code="E163") from None
@@ -131,25 +142,20 @@ def backward(
     assert x is not None and weight_ih is not None and weight_hh is not None
     T, B, D, H = how.shape(x, weight_hh, weight_ih, lengths)
     symbols = x.dtype == torch.int64
-    x, lengths, h0, c0 = contiguous(x), contiguous(lengths), contiguous(h0), contiguous(c0)
-    d_out, d_hn, d_cn = map(contiguous, grads)
-    weights = contiguous(weight_ih), contiguous(weight_hh)
+    read = lengths, x, weight_ih, weight_hh, h0, c0, out, gates, kept_cells, *grads
+    held = [a if a is None or a.is_contiguous() else a.contiguous() for a in read]
+    lengths_at, x_at, *others_at = [0 if a is None else a.data_ptr() for a in held]
     given = (x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0)
     found = [
-        torch.empty_like(a, memory_format=torch.contiguous_format) if a is not None and want else None
+        (torch.empty_like(a) if a.is_contiguous() else torch.empty(a.shape)) if want and a is not None else None
         for a, want in zip(given, (wanted[0] and not symbols, *wanted[1:]), strict=True)
     ]
+    written_at = [0 if a is None else a.data_ptr() for a in found]
     compiled.module.backward_at(
-        how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, at(lengths),
-        0 if symbols else at(x), at(x) if symbols else 0, *map(at, weights), at(h0), at(c0), at(out), at(gates),
-        at(kept_cells), at(d_out), at(d_hn), at(d_cn), *map(at, found), threads(),
+        how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, lengths_at,
+        0 if symbols else x_at, x_at if symbols else 0, *others_at, *written_at, threads(),
     )  # fmt: skip
     return tuple(found)
-
-
-def contiguous(a: Any) -> Any:
-    """As the kernels read it; None stays None."""
-    return a if a is None or a.is_contiguous() else a.contiguous()
 
 
 def at(a: Tensor | None) -> int:
@@ -159,7 +165,7 @@ def at(a: Tensor | None) -> int:
 
 def threads() -> int:
     """As many as torch may use, but for a number that was set for the kernels themselves."""
-    return kernels.chosen_threads() or torch.get_num_threads()
+    return chosen[0] or torch.get_num_threads()
 
 
 class Eager(torch.autograd.Function):

@@ -59,7 +59,11 @@ class Recurrent(nn.Module):
         self.num_layers, self.batch_first = num_layers, batch_first
         self.dropout, self.bidirectional = float(dropout), bidirectional
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
-        self.weight_names = tuple(self._wanted(0))
+        names = tuple(self._wanted(0))
+        self._keys = [
+            [tuple((name, f"{name}_l{n}{suffix}") for name in names) for suffix in self.suffixes]
+            for n in range(num_layers)
+        ]
         for n in range(num_layers):
             for suffix in self.suffixes:
                 for name, (shape, _) in self._wanted(n).items():
@@ -119,7 +123,7 @@ class Recurrent(nn.Module):
     def check_step(self) -> None:
         """Take one step of the first layer on torch tensors; ``UsageError`` if the cell cannot."""
         x = torch.zeros(1, 2, self.input_size)
-        check_step(self.cell, x[0], first_state(self.cell, x), self._params(0, ""), self.output_size)
+        check_step(self.cell, x[0], first_state(self.cell, x), self._params(0, 0), self.output_size)
 
     def extra_repr(self) -> str:
         """Say what differs from the defaults, as ``torch.nn`` does."""
@@ -133,8 +137,16 @@ class Recurrent(nn.Module):
         width = len(self.suffixes) * self.hidden_size if layer else self.input_size
         return self.cell.parameters(width, self.hidden_size, self.output_size)
 
-    def _params(self, layer: int, suffix: str) -> Params:
-        return {name: getattr(self, f"{name}_l{layer}{suffix}") for name in self.weight_names}
+    def _params(self, layer: int, way: int) -> Params:
+        if torch.compiler.is_compiling():
+            return {name: getattr(self, key) for name, key in self._keys[layer][way]}
+        found = self._parameters  # quicker than attributes, which a module looks for in three places
+        return {name: found[key] if key in found else getattr(self, key) for name, key in self._keys[layer][way]}
+
+    def _weight(self) -> Tensor:
+        """Any weight, for its type and device."""
+        weight: Tensor = getattr(self, self._keys[0][0][0][1])
+        return weight
 
     def _run(
         self, inputs: Tensor, state: State | None, lengths: Tensor | None, batch: int = 0
@@ -144,9 +156,9 @@ class Recurrent(nn.Module):
             if n and self.dropout:
                 inputs = functional.dropout(inputs, self.dropout, self.training)
             outputs = []
-            for suffix in self.suffixes:
+            for way, suffix in enumerate(self.suffixes):
                 first = None if state is None else _take(state, len(finals))
-                params = self._params(n, suffix)
+                params = self._params(n, way)
                 output, final = scan(
                     self.cell, inputs, lengths, params, first, reverse=bool(suffix), rows=batch
                 )
@@ -185,7 +197,7 @@ class Recurrent(nn.Module):
         return PackedSequence(outputs, sizes, there, back), final
 
     def _check_input(self, inputs: Tensor, symbols: bool, *, packed: bool = False) -> None:
-        check_type(inputs, next(self.parameters()), "the input")
+        check_type(inputs, self._weight(), "the input")
         if symbols:
             if inputs.dim() != (1 if packed else 2):
                 message = f"symbols are whole numbers (T, B), not of {inputs.dim()} dimensions"
@@ -205,7 +217,7 @@ class Recurrent(nn.Module):
             message = f"the first state must be {' and '.join(names)} of shape {wanted} each, not {given}"
             raise UsageError(message, code="E165")
         for name, part in zip(names, parts, strict=True):
-            check_type(part, next(self.parameters()), f"the first state {name}")
+            check_type(part, self._weight(), f"the first state {name}")
         return tuple(parts) if len(names) > 1 else parts[0]
 
 

@@ -28,7 +28,9 @@ BATCHES = (1, 64) if QUICK else (1, 8, 64, 256)
 SIZES = (8, 32, 128) if QUICK else (8, 32, 128, 512)
 STEPS = (20,) if QUICK else (20, 200)
 THREADS = (1, 2)
-LEAST, MOST = (0.005, 0.3) if QUICK else (0.02, 2.0)  # seconds of one measurement, and of all rounds of a side
+LEAST, MOST = (
+    (0.005, 0.3) if QUICK else (0.02, 2.0)
+)  # seconds of one measurement, and of all rounds of a side
 ASKED = {"RNN": 4.5, "GRU": 5.0, "LSTM": 1.8}
 Run = Callable[[], object]
 
@@ -99,7 +101,9 @@ def ragged() -> list[dict[str, object]]:
         lengths[0] = 200
         x, grad = torch.randn(200, 64, 64, requires_grad=True), torch.randn(200, 64, 64)
 
-        def packed(module: nn.Module = theirs, x: torch.Tensor = x, n: torch.Tensor = lengths) -> torch.Tensor:
+        def packed(
+            module: nn.Module = theirs, x: torch.Tensor = x, n: torch.Tensor = lengths
+        ) -> torch.Tensor:
             out, _ = module(pack_padded_sequence(x, n, enforce_sorted=False))
             return pad_packed_sequence(out)[0]
 

@@ -239,9 +239,9 @@ X = torch.zeros(5, 4, 3)
     ("call", "code", "message"),
     [
         (
-            lambda: GRU(3, 7)(pack_padded_sequence(X, [5, 5, 5, 5])),
+            lambda: GRU(3, 7)(pack_padded_sequence(X, [5, 5, 5, 5]), lengths=[5, 5, 5, 5]),
             "E166",
-            "a PackedSequence is not read yet",
+            "a PackedSequence has its lengths already",
         ),
         (lambda: GRU(3, 7)(torch.zeros(5, 4, 2)), "E165", "the input has 2 features, the layer takes 3"),
         (lambda: GRU(3, 7)(torch.zeros(5)), "E165", "the input must have 2 or 3 dimensions, not 1"),
@@ -262,7 +262,11 @@ X = torch.zeros(5, 4, 3)
         (lambda: GRU(3, 0), "E110", "hidden_size must be a whole number of at least 1, not 0"),
         (lambda: GRU(3, 7, 0), "E110", "num_layers must be a whole number of at least 1, not 0"),
         (lambda: GRU(3, 7, 2, dropout=1.5), "E111", "dropout must be at least 0 and at most 1, not 1.5"),
-        (lambda: LSTM(3, 8, proj_size=4), "E165", "proj_size is not supported"),
+        (
+            lambda: LSTM(3, 8, proj_size=8),
+            "E111",
+            "proj_size must be at least 0 and less than hidden_size, 8",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(call, code, message):

@@ -12,12 +12,17 @@ if TYPE_CHECKING:
     from elman.nn.heads import HEADS
     from elman.nn.layers import GRU, LSTM, RNN, Recurrent
     from elman.nn.network import Network
+    from elman.nn.steps import GRUCell, LSTMCell, RNNCell
+    from elman.nn.swap import replace
 
 __all__ = [
     "GRU",
+    "GRUCell",
     "HEADS",
     "LSTM",
+    "LSTMCell",
     "RNN",
+    "RNNCell",
     "Carry",
     "Chunk",
     "Chunks",
@@ -25,6 +30,7 @@ __all__ = [
     "Network",
     "NetworkSettings",
     "Recurrent",
+    "replace",
 ]
 
 _HOME = {
@@ -32,6 +38,10 @@ _HOME = {
     "LSTM": "layers",
     "GRU": "layers",
     "Recurrent": "layers",
+    "RNNCell": "steps",
+    "LSTMCell": "steps",
+    "GRUCell": "steps",
+    "replace": "swap",
     "HEADS": "heads",
     "Carry": "chunks",
     "Chunk": "chunks",

@@ -36,7 +36,9 @@ class How(NamedTuple):
     reverse: bool
     rows: int
 
-    def shape(self, x: Tensor, weight_hh: Tensor, weight_ih: Tensor, lengths: Tensor | None) -> tuple[int, ...]:
+    def shape(
+        self, x: Tensor, weight_hh: Tensor, weight_ih: Tensor, lengths: Tensor | None
+    ) -> tuple[int, ...]:
         """T, B, D, H."""
         D, H = weight_ih.shape[1], weight_hh.shape[1]
         if self.rows and lengths is not None:
@@ -75,7 +77,16 @@ def run(
     how = How(KINDS[type(cell)], activation, reverse, rows)
     h0, c0 = state if isinstance(state, tuple) else (state, None)
     get = params.get
-    given = (inputs, params["weight_ih"], params["weight_hh"], get("bias_ih"), get("bias_hh"), h0, c0, lengths)
+    given = (
+        inputs,
+        params["weight_ih"],
+        params["weight_hh"],
+        get("bias_ih"),
+        get("bias_hh"),
+        h0,
+        c0,
+        lengths,
+    )
     if torch.compiler.is_compiling():
         out, hn, cn, _, _ = torch.ops.elman.scan(*given, *how, torch.is_grad_enabled())
     elif torch._C._are_functorch_transforms_active():
@@ -106,8 +117,12 @@ def forward(
     how: How,
     *,
     keep: bool,
+    clear: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
-    """Call the kernel: outputs, final h and c, and (with ``keep``) the gates and cells that backward needs."""
+    """Call the kernel: outputs, final h and c, and (with ``keep``) the gates and cells that backward needs.
+
+    Of those, steps beyond a row's length stay as they were: undefined, or noughts with ``clear``.
+    """
     T, B, D, H = how.shape(x, weight_hh, weight_ih, lengths)
     given = x, lengths, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0
     held = [a if a is None or a.is_contiguous() else a.contiguous() for a in given]
@@ -119,7 +134,8 @@ def forward(
     gates = kept_cells = None
     if keep:
         sizes = compiled.module.kept(how.kind, H)
-        gates, kept_cells = (torch.empty(out.numel() // H, n) if n else None for n in sizes)
+        fresh = torch.zeros if clear else torch.empty
+        gates, kept_cells = (fresh(out.numel() // H, n) if n else None for n in sizes)
     try:
         compiled.module.forward_at(
             how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, others_at[0],
@@ -147,7 +163,9 @@ def backward(
     lengths_at, x_at, *others_at = [0 if a is None else a.data_ptr() for a in held]
     given = (x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0)
     found = [
-        (torch.empty_like(a) if a.is_contiguous() else torch.empty(a.shape)) if want and a is not None else None
+        (torch.empty_like(a) if a.is_contiguous() else torch.empty(a.shape))
+        if want and a is not None
+        else None
         for a, want in zip(given, (wanted[0] and not symbols, *wanted[1:]), strict=True)
     ]
     written_at = [0 if a is None else a.data_ptr() for a in found]
@@ -245,5 +263,8 @@ class Backward(torch.autograd.Function):
         """Differentiate the plain twin twice."""
         from elman.nn.twice import second_gradients
 
+        if torch.is_grad_enabled():
+            message = "a third derivative is not taken through the kernels"
+            raise UsageError(message, code="E176", help="run the layer in float64: layer.double()")
         found = second_gradients(ctx.saved_tensors, ctx.wanted, ctx.how, seconds)
         return (*found[:7], None, None, None, None, *found[7:], None, None)

@@ -15,8 +15,14 @@ from torch.nn.utils.rnn import PackedSequence
 from elman import cells
 from elman.cells import Cell, Params, State, check_step, draw
 from elman.errors import UsageError
+from elman.kernels.native import compiled
 from elman.nn.check import check_answering
+from elman.nn.projected import run_projected
 from elman.nn.scan import first_state, scan
+
+
+if compiled.module is not None:
+    import elman.nn.operators  # noqa: F401  torch.ops.elman, for graphs
 
 
 class Recurrent(nn.Module):
@@ -53,6 +59,7 @@ class Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         _check_numbers(input_size, num_layers, dropout)
+        check_switches(batch_first=batch_first, bidirectional=bidirectional)
         check_answering(cell, num_layers, bidirectional)
         self.cell, self.input_size, self.hidden_size = cell, input_size, cell.hidden_size
         self.output_size = output_size or cell.hidden_size
@@ -141,7 +148,9 @@ class Recurrent(nn.Module):
         if torch.compiler.is_compiling():
             return {name: getattr(self, key) for name, key in self._keys[layer][way]}
         found = self._parameters  # quicker than attributes, which a module looks for in three places
-        return {name: found[key] if key in found else getattr(self, key) for name, key in self._keys[layer][way]}
+        return {
+            name: found[key] if key in found else getattr(self, key) for name, key in self._keys[layer][way]
+        }
 
     def _weight(self) -> Tensor:
         """Any weight, for its type and device."""
@@ -237,13 +246,14 @@ class RNN(Recurrent):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        check_switches(bias=bias)
         cell = cells.RNN(hidden_size, nonlinearity=nonlinearity, bias=bias)
         super().__init__(cell, input_size, num_layers, batch_first, dropout, bidirectional, device, dtype)
         self.nonlinearity, self.bias = nonlinearity, bias
 
 
 class LSTM(Recurrent):
-    """Long short-term memory; as ``torch.nn.LSTM`` (without ``proj_size``), plus ``lengths=``."""
+    """Long short-term memory; as ``torch.nn.LSTM``, plus ``lengths=``. ``proj_size`` runs torch's own."""
 
     def __init__(
         self,
@@ -258,11 +268,39 @@ class LSTM(Recurrent):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        if proj_size:
-            raise UsageError("proj_size is not supported", code="E165", help="put a Linear behind the layer")
+        if not 0 <= proj_size < max(1, hidden_size):
+            message = (
+                f"proj_size must be at least 0 and less than hidden_size, {hidden_size}, not {proj_size!r}"
+            )
+            raise UsageError(message, code="E111")
+        self.proj_size, self.bias = proj_size, bias
+        check_switches(bias=bias)
         cell = cells.LSTM(hidden_size, bias=bias)
         super().__init__(cell, input_size, num_layers, batch_first, dropout, bidirectional, device, dtype)
-        self.proj_size, self.bias = proj_size, bias
+
+    def forward(
+        self,
+        input: Any,  # noqa: A002
+        hx: State | None = None,
+        lengths: Tensor | np.ndarray | Sequence[int] | None = None,
+    ) -> tuple[Any, State]:
+        """As every layer; with ``proj_size`` by torch's own LSTM: h and the outputs have proj_size numbers."""
+        if not self.proj_size:
+            return super().forward(input, hx, lengths)
+        axis = 0 if self.batch_first else 1
+        rows = None if lengths is None else as_lengths(lengths, input if axis else input.transpose(0, 1))
+        return run_projected(self, input, hx, rows)
+
+    def _wanted(self, layer: int) -> dict[str, tuple[tuple[int, ...], cells.Init]]:
+        """With a projection, W_hh reads it, and W_hr (proj_size, H) makes it."""
+        wanted = super()._wanted(layer)
+        if not self.proj_size:
+            return wanted
+        (rows, width), bound = wanted["weight_ih"]
+        if layer:
+            width = len(self.suffixes) * self.proj_size
+        projected = {"weight_ih": ((rows, width), bound), "weight_hh": ((rows, self.proj_size), bound)}
+        return {**wanted, **projected, "weight_hr": ((self.proj_size, self.hidden_size), bound)}
 
 
 class GRU(Recurrent):
@@ -280,6 +318,7 @@ class GRU(Recurrent):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        check_switches(bias=bias)
         cell = cells.GRU(hidden_size, bias=bias)
         super().__init__(cell, input_size, num_layers, batch_first, dropout, bidirectional, device, dtype)
         self.bias = bias
@@ -305,6 +344,13 @@ def _check_numbers(input_size: int, num_layers: int, dropout: float) -> None:
         raise UsageError(f"dropout must be at least 0 and at most 1, not {dropout!r}", code="E111")
     if dropout and num_layers == 1:
         warnings.warn("dropout stands between layers, and there is only one", stacklevel=4)
+
+
+def check_switches(**switches: object) -> None:
+    """Raise ``UsageError`` unless each is True or False: a number there is an argument in the wrong place."""
+    for name, value in switches.items():
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} must be True or False, not {value!r}", code="E110")
 
 
 def _numpy_generator() -> np.random.Generator:
@@ -333,12 +379,16 @@ def is_symbols(inputs: Tensor) -> bool:
     return not inputs.is_floating_point() and not inputs.is_complex() and inputs.dtype != torch.bool
 
 
-def check_type(given: Tensor, weight: Tensor, name: str) -> None:
-    """Raise ``UsageError`` if a tensor is not of the weights' type or on their device; symbols have any type."""
+def check_type(given: Tensor, weight: Tensor, name: str, *, numbers: bool = False) -> None:
+    """Raise ``UsageError`` if a tensor is not of the weights' type or on their device.
+
+    Symbols may have any type of whole numbers, unless ``numbers`` are wanted.
+    """
     if given.device != weight.device:
         message = f"{name} is on {given.device}, the layer's weights are on {weight.device}"
         raise UsageError(message, code="E165", help=f"move one of them: .to({str(weight.device)!r})")
-    if given.dtype != weight.dtype and not is_symbols(given) and not torch.is_autocast_enabled(given.device.type):
+    right = given.dtype == weight.dtype or (is_symbols(given) and not numbers)
+    if not right and not torch.is_autocast_enabled(given.device.type):
         message = f"{name} is {given.dtype}, the layer's weights are {weight.dtype}"
         raise UsageError(message, code="E165", help=f"input.to({weight.dtype}), or layer.to({given.dtype})")
 

@@ -35,7 +35,7 @@ def scan(
     """One layer in one direction: outputs, final h, final c (empty without one), gates and cells kept."""
     how = How(kind, activation, reverse, rows)
     given = (x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, lengths)
-    found = forward(*given, how, keep=keep)
+    found = forward(*given, how, keep=keep, clear=True)  # an operator's outputs are defined throughout
     out, hn, cn, gates, kept_cells = (weight_hh.new_empty(0) if a is None else a for a in found)
     return out, hn, cn, gates, kept_cells
 
@@ -118,14 +118,14 @@ def _(
 ) -> list[Tensor]:
     given = (x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0)
     return [
-        a.new_empty(a.shape) for a, want in zip(given, _differentiable(given, wanted), strict=True) if a is not None and want
+        a.new_empty(a.shape)
+        for a, want in zip(given, _differentiable(given, wanted), strict=True)
+        if a is not None and want
     ]
 
 
 def _differentiable(given: tuple[Tensor | None, ...], wanted: list[bool]) -> list[bool]:
-    return [
-        want and a is not None and a.is_floating_point() for a, want in zip(given, wanted, strict=True)
-    ]
+    return [want and a is not None and a.is_floating_point() for a, want in zip(given, wanted, strict=True)]
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:

@@ -19,8 +19,11 @@ def second_gradients(
     """Give the gradients of (x, four weights, h0, c0, d_out, d_hn, d_cn) that ``seconds``, those of the first
     seven gradients, ask for.
     """  # fmt: skip
-    given, lengths, grads = saved[:7], saved[7], saved[11:]
+    lengths = saved[7]
     with torch.enable_grad():
+        # leaves of a graph of their own: what they depend on outside is not this function's to follow
+        leaves = [_leaf(a) for a in (*saved[:7], *saved[11:])]
+        given, grads = tuple(leaves[:7]), leaves[7:]
         outputs = _outputs(given, lengths, how)
         pairs = [(a, g) for a, g in zip(outputs, grads, strict=True) if a is not None and g is not None]
         chosen = [a for a, want in zip(given, wanted, strict=True) if want and a is not None]
@@ -28,18 +31,18 @@ def second_gradients(
         firsts = torch.autograd.grad(
             [a for a, _ in pairs], chosen, [g for _, g in pairs], create_graph=True, allow_unused=True
         )
-        ends = [(a, g) for a, g in zip(firsts, asked, strict=True) if a is not None and g is not None]
-        leaves = [a if a is not None and a.requires_grad else None for a in (*given, *grads)]
-        if not ends:
-            return (None,) * 10
-        some = [a for a in leaves if a is not None]
-        found = iter(
-            torch.autograd.grad(
-                [a for a, _ in ends], some, [g for _, g in ends], create_graph=torch.is_grad_enabled(),
-                allow_unused=True,
-            )  # fmt: skip
-        )
-        return tuple(None if a is None else next(found) for a in leaves)
+    ends = [(a, g) for a, g in zip(firsts, asked, strict=True) if a is not None and g is not None]
+    some = [a for a in leaves if a is not None and a.requires_grad]
+    if not ends or not some:
+        return (None,) * len(leaves)
+    found = iter(torch.autograd.grad([a for a, _ in ends], some, [g for _, g in ends], allow_unused=True))
+    return tuple(next(found) if a is not None and a.requires_grad else None for a in leaves)
+
+
+def _leaf(a: Maybe) -> Maybe:
+    if a is None or not a.is_floating_point():
+        return a
+    return a.detach().requires_grad_()
 
 
 def _outputs(given: tuple[Maybe, ...], lengths: Maybe, how: How) -> tuple[Maybe, ...]:

@@ -33,6 +33,8 @@ format: $(READY)  ## write the format that `make check` asks for
 bench: $(READY)  ## ours beside the other program, in one run
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/predict.py
+	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/learning.py
 
 docs: $(READY)  ## the site, into docs/_build/html
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
@@ -42,7 +44,7 @@ clean:
 	rm -rf $(VENV) build dist demo docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml constraints.txt CMakeLists.txt src/elman/kernels/native.cpp $(wildcard src/elman/kernels/cpp/*)
+$(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/elman/kernels/*.cpp src/elman/kernels/*.hpp) $(wildcard src/elman/kernels/cpp/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
 	$(BIN)/python -m pip install -q -e ".[all]" --group dev

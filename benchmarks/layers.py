@@ -101,13 +101,11 @@ def ragged() -> list[dict[str, object]]:
         lengths[0] = 200
         x, grad = torch.randn(200, 64, 64, requires_grad=True), torch.randn(200, 64, 64)
 
-        def packed(
-            module: nn.Module = theirs, x: torch.Tensor = x, n: torch.Tensor = lengths
-        ) -> torch.Tensor:
+        def packed(module: nn.Module = theirs, x=x, n=lengths) -> torch.Tensor:
             out, _ = module(pack_padded_sequence(x, n, enforce_sorted=False))
             return pad_packed_sequence(out)[0]
 
-        def mine(module: nn.Module = ours, x: torch.Tensor = x, n: torch.Tensor = lengths) -> torch.Tensor:
+        def mine(module: nn.Module = ours, x=x, n=lengths) -> torch.Tensor:
             return module(x, lengths=n)[0]
 
         found = in_turn(lambda f=mine, g=grad: f().backward(g), lambda f=packed, g=grad: f().backward(g))
@@ -139,7 +137,8 @@ def means(rows: list[dict[str, object]]) -> list[dict[str, object]]:
         mine = [row for row in rows if row["cell"] == kind and row["pass"] == which]
         small = [r["times"] for r in mine if r["B"] == 1 and r["H"] <= 32 and r["T"] == max(STEPS)]
         found.append({
-            "cell": kind, "pass": which, "geometric mean": statistics.geometric_mean(r["times"] for r in mine),
+            "cell": kind, "pass": which,
+            "geometric mean": statistics.geometric_mean(r["times"] for r in mine),
             "asked": ASKED[kind], "least": min(r["times"] for r in mine),
             "B 1, H ≤ 32, longest": min(small),
         })  # fmt: skip

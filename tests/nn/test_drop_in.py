@@ -103,7 +103,8 @@ def test_what_torch_refuses_is_refused(name):
 
 
 SHAPES = [
-    {"num_layers": 1}, {"num_layers": 2, "bidirectional": True}, {"bias": False}, {"num_layers": 3, "bias": False},
+    {"num_layers": 1}, {"num_layers": 2, "bidirectional": True}, {"bias": False},
+    {"num_layers": 3, "bias": False},
 ]  # fmt: skip
 
 
@@ -357,16 +358,19 @@ def test_a_row_has_the_same_bits_alone_and_as_the_model_runs_it(kind):
     assert torch.equal(torch.from_numpy(plain), whole)
 
 
+X = torch.zeros(6, 3, 5)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: m(pack_sequence([torch.randn(3, 5)]), lengths=[3]), "a PackedSequence has its lengths already"),
-        (lambda m: m(torch.randn(6, 3, 5).double()), "the input is torch.float64, the layer's weights are torch.float32"),
-        (lambda m: m(torch.randn(6, 3, 5), torch.randn(1, 3, 7).double()), "the first state h is torch.float64"),
-        (lambda m: m(torch.randn(6, 3, 5, device="meta")), "the input is on meta, the layer's weights are on cpu"),
-        (lambda m: m(torch.randn(6, 3, 5), lengths=[-1, 2, 3]), "lengths must lie between 0 and 6"),
-        (lambda m: m(torch.randn(6, 3, 5), lengths=[9, 2, 3]), "lengths must lie between 0 and 6"),
-        (lambda m: m(torch.randint(0, 5, (6, 3, 2))), r"symbols are whole numbers \(T, B\), not of 3 dimensions"),
+        (lambda m: m(pack_sequence([X[0]]), lengths=[3]), "a PackedSequence has its lengths already"),
+        (lambda m: m(X.double()), "the input is torch.float64, the layer's weights are torch.float32"),
+        (lambda m: m(X, torch.randn(1, 3, 7).double()), "the first state h is torch.float64"),
+        (lambda m: m(X.to("meta")), "the input is on meta, the layer's weights are on cpu"),
+        (lambda m: m(X, lengths=[-1, 2, 3]), "lengths must lie between 0 and 6"),
+        (lambda m: m(X, lengths=[9, 2, 3]), "lengths must lie between 0 and 6"),
+        (lambda m: m(torch.zeros(6, 3, 2).long()), r"symbols are whole numbers \(T, B\), not of 3 dim"),
         (lambda m: m(torch.zeros(6, 3, 5, dtype=torch.bool)), "the input is torch.bool"),
         (lambda m: m(torch.randn(6, 5), torch.randn(1, 1, 7)), "the first state of one row without a batch"),
         (lambda m: m(torch.randn(6, 3, 4)), "the input has 4 features, the layer takes 5"),

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GRU",
-    "GRUCell",
     "HEADS",
     "LSTM",
-    "LSTMCell",
     "RNN",
-    "RNNCell",
     "Carry",
     "Chunk",
     "Chunks",
+    "GRUCell",
+    "LSTMCell",
     "LossSettings",
     "Network",
     "NetworkSettings",
+    "RNNCell",
     "Recurrent",
     "replace",
 ]

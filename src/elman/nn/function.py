@@ -1,8 +1,8 @@
 """One layer in one direction by its kernel, as torch sees it: forwards, backwards, and while it compiles.
 
-A call goes one of four ways, all of which end in the same two kernels: straight (no gradients wanted), through
-an autograd function, through one that ``torch.func`` can take apart, or through operators of torch's library
-while ``torch.compile`` or ``torch.export`` writes a graph.
+A call goes one of four ways, all of which end in the same two kernels: straight (no gradients wanted),
+through an autograd function, through one that ``torch.func`` can take apart, or through operators of torch's
+library while ``torch.compile`` or ``torch.export`` writes a graph.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def fits(cell: Cell, inputs: Tensor, params: Params, state: State | None) -> boo
     if not inputs.is_cpu or (inputs.dtype != torch.float32 and inputs.dtype != torch.int64):
         return False
     parts = state if isinstance(state, tuple) else () if state is None else (state,)
-    for a in (*params.values(), *parts):
+    for a in (*params.values(), *parts):  # noqa: SIM110  a generator costs more than the rest
         if a.dtype != torch.float32 or not a.is_cpu:
             return False
     return True
@@ -72,7 +72,7 @@ def run(
     reverse: bool,
     rows: int = 0,
 ) -> tuple[Tensor, State]:
-    """As ``scan``; with ``rows`` the input is (M, D) in a PackedSequence's order and lengths its batch_sizes."""
+    """As ``scan``; with ``rows`` the input is a PackedSequence's data (M, D), lengths its batch_sizes."""
     activation = ACTIVATIONS[getattr(cell, "nonlinearity", "tanh")]
     how = How(KINDS[type(cell)], activation, reverse, rows)
     h0, c0 = state if isinstance(state, tuple) else (state, None)
@@ -90,16 +90,16 @@ def run(
     if torch.compiler.is_compiling():
         out, hn, cn, _, _ = torch.ops.elman.scan(*given, *how, torch.is_grad_enabled())
     elif torch._C._are_functorch_transforms_active():
-        out, hn, cn = Transformed.apply(*given, how)[:3]
+        out, hn, cn = Transformed.apply(*given, how)[:3]  # type: ignore[no-untyped-call]
     elif torch.is_grad_enabled() and _asks(given):
-        out, hn, cn = Eager.apply(*given, how)
+        out, hn, cn = Eager.apply(*given, how)  # type: ignore[no-untyped-call]
     else:
         out, hn, cn, _, _ = forward(*given, how, keep=False)
     return out, (hn, cn) if how.kind == LSTM else hn
 
 
 def _asks(given: tuple[Tensor | None, ...]) -> bool:
-    for a in given:  # a generator would take longer than the rest of a short call
+    for a in given:  # noqa: SIM110  a generator costs more than the rest
         if a is not None and a.requires_grad:
             return True
     return False
@@ -155,7 +155,9 @@ def backward(
     ``saved``: what went in (those seven and the lengths), then out, gates and cells.
     """
     x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, lengths, out, gates, kept_cells = saved
-    assert x is not None and weight_ih is not None and weight_hh is not None
+    assert x is not None
+    assert weight_ih is not None
+    assert weight_hh is not None
     T, B, D, H = how.shape(x, weight_hh, weight_ih, lengths)
     symbols = x.dtype == torch.int64
     read = lengths, x, weight_ih, weight_hh, h0, c0, out, gates, kept_cells, *grads
@@ -192,8 +194,8 @@ class Eager(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *args: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """Run, and keep what backward needs."""
-        *given, how = args
-        out, hn, cn, gates, kept_cells = forward(*given, how, keep=True)
+        given, how = args[:8], args[8]
+        out, hn, cn, gates, kept_cells = forward(*given, how, keep=True)  # type: ignore[misc]
         ctx.save_for_backward(*given, out, gates, kept_cells)
         ctx.how = how
         ctx.set_materialize_grads(False)
@@ -211,8 +213,8 @@ class Transformed(torch.autograd.Function):
     @staticmethod
     def forward(*args: Any) -> tuple[Tensor | None, ...]:
         """Run, and keep what backward needs."""
-        *given, how = args
-        return forward(*given, how, keep=True)
+        given, how = args[:8], args[8]
+        return forward(*given, how, keep=True)  # type: ignore[misc]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:
@@ -235,7 +237,7 @@ def _back(ctx: Any, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ..
     if all(g is None for g in grads):
         return (None,) * 9
     if torch.is_grad_enabled():  # create_graph: the gradient may be differentiated again
-        found = Backward.apply(*ctx.saved_tensors, *grads, wanted, ctx.how)
+        found = Backward.apply(*ctx.saved_tensors, *grads, wanted, ctx.how)  # type: ignore[no-untyped-call]
     else:
         found = backward(ctx.saved_tensors, grads, wanted, ctx.how)
     return (*found, None, None)

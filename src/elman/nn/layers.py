@@ -20,7 +20,6 @@ from elman.nn.check import check_answering
 from elman.nn.projected import run_projected
 from elman.nn.scan import first_state, scan
 
-
 if compiled.module is not None:
     import elman.nn.operators  # noqa: F401  torch.ops.elman, for graphs
 
@@ -96,9 +95,9 @@ class Recurrent(nn.Module):
         hx: State | None = None,
         lengths: Tensor | np.ndarray | Sequence[int] | None = None,
     ) -> tuple[Any, State]:
-        """Run over ``input`` (T, B, D); (B, T, D) if ``batch_first``; (T, D) for one row; or a PackedSequence.
+        """Run over ``input`` (T, B, D); (B, T, D) if ``batch_first``; (T, D) for one row; or packed.
 
-        Whole numbers without the last axis are symbols, each a 1 among D noughts: no product is taken of them.
+        Whole numbers without the last axis are symbols, each a 1 among D noughts that are never multiplied.
 
         Parameters
         ----------
@@ -284,7 +283,7 @@ class LSTM(Recurrent):
         hx: State | None = None,
         lengths: Tensor | np.ndarray | Sequence[int] | None = None,
     ) -> tuple[Any, State]:
-        """As every layer; with ``proj_size`` by torch's own LSTM: h and the outputs have proj_size numbers."""
+        """As every layer; with ``proj_size`` by torch's own LSTM, whose outputs have so many numbers."""
         if not self.proj_size:
             return super().forward(input, hx, lengths)
         axis = 0 if self.batch_first else 1

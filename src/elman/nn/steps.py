@@ -34,6 +34,8 @@ class OneStep(nn.Module):
         self.cell, self.input_size, self.hidden_size = cell, input_size, cell.hidden_size
         wanted = cell.parameters(input_size, cell.hidden_size, cell.hidden_size)
         self._names = tuple(wanted)
+        self.weight_ih: nn.Parameter
+        self.bias_ih: nn.Parameter | None
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
             given = name in wanted
             weight = torch.empty(wanted[name][0], device=device, dtype=dtype) if given else None

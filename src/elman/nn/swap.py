@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -32,14 +31,16 @@ def replace(module: nn.Module) -> nn.Module:
     made: dict[int, nn.Module] = {}
     left: dict[str, str] = {}
     for name, part in list(module.named_modules(remove_duplicate=False)):
-        reason = _reason(part) if isinstance(part, tuple(SWAPS)) and id(part) not in made else ""
+        if not isinstance(part, (nn.RNNBase, nn.RNNCellBase)):
+            continue
+        reason = "" if id(part) in made else _reason(part)
         if reason:
             left[name or "the module itself"] = reason
-        elif isinstance(part, tuple(SWAPS)):
-            if id(part) not in made:
-                made[id(part)] = _swap(part)
-            if name:
-                _put(module, name, made[id(part)])
+            continue
+        if id(part) not in made:
+            made[id(part)] = _swap(part)
+        if name:
+            _put(module, name, made[id(part)])
     if left:
         listed = "; ".join(f"{name} ({reason})" for name, reason in left.items())
         warnings.warn(f"elman.nn.replace left alone: {listed}", LeftAlone, stacklevel=2)
@@ -67,11 +68,11 @@ def _swap(part: Any) -> nn.Module:
                     "bidirectional": part.bidirectional}  # fmt: skip
     if hasattr(part, "nonlinearity"):
         options["nonlinearity"] = part.nonlinearity
-    with torch.no_grad():
-        ours = kind(part.input_size, part.hidden_size, **options)
+    ours: nn.Module = kind(part.input_size, part.hidden_size, **options)
     for name, weight in part.named_parameters():
         ours.register_parameter(name, weight)
-    return ours.train(part.training)
+    ours.train(part.training)
+    return ours
 
 
 def _put(module: nn.Module, name: str, part: nn.Module) -> None:

@@ -1,4 +1,7 @@
-"""Torch's own operations with one thread and a random stream of their own; the caller's are put back."""
+"""Torch's own operations with one thread and a random stream of their own; the caller's are put back.
+
+Kernels keep their threads: their bits do not depend on how many there are.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from elman import kernels
+from elman.kernels.native import chosen
+
 
 @contextmanager
 def alone(generators: Sequence[torch.Generator], random_state: int, update: int) -> Iterator[None]:
@@ -18,7 +24,9 @@ def alone(generators: Sequence[torch.Generator], random_state: int, update: int)
     run that goes on later draws the same.
     """
     threads, states = torch.get_num_threads(), [generator.get_state() for generator in generators]
+    of_kernels = chosen[0]
     try:
+        kernels.set_threads(kernels.threads())
         torch.set_num_threads(1)
         for generator in generators:
             generator.manual_seed(_seed(random_state, update))
@@ -27,6 +35,7 @@ def alone(generators: Sequence[torch.Generator], random_state: int, update: int)
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
         torch.set_num_threads(threads)
+        kernels.set_threads(of_kernels)
 
 
 def generators_of(module: nn.Module) -> list[torch.Generator]:

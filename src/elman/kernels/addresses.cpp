@@ -81,7 +81,7 @@ void forward(int cell, int activation, int64_t T, int64_t B, int64_t D, int64_t 
     s.out = at<float>(out), s.out_stride = H, s.hn = at<float>(hn), s.cn = at<float>(cn);
     s.keep = keep, s.gates = at<float>(gates), s.cells = at<float>(cells), s.threads = threads;
     const nb::gil_scoped_release others_run;
-    const Packed weights = kernels()->pack(shape.weights);
+    const Packed weights = kernels()->pack(shape.weights, threads);
     s.weights = &weights;
     run(s);
 }

@@ -90,7 +90,7 @@ struct Layer {
         expect(w_hh, {G * w.H, w.H}, "weight_hh");
         w.w_ih = w_ih.data(), w.w_hh = w_hh.data();
         w.b_ih = data(b_ih, {G * w.H}, "bias_ih"), w.b_hh = data(b_hh, {G * w.H}, "bias_hh");
-        packed = kernels()->pack(w);
+        packed = kernels()->pack(w, 1);
     }
     Packed packed;
 };

@@ -67,7 +67,7 @@ struct Data {
 Result by_kernel(const Case &c, const Data &d, int threads) {
     Weights w{c.cell, c.activation, c.D, c.H, d.w_ih.data(), d.w_hh.data(), c.biases ? d.b_ih.data() : nullptr,
               c.biases ? d.b_hh.data() : nullptr};
-    const Packed packed = kernels()->pack(w);
+    const Packed packed = kernels()->pack(w, threads);
     Result r;
     const size_t BH = d.h0.size();
     r.out.assign(d.d_out.size(), NAN), r.hn.assign(BH, NAN), r.cn.assign(c.cell == Cell::lstm ? BH : 0, NAN);
@@ -214,7 +214,7 @@ void steps_and_answers() {
             Numbers head(2 * 17, 0.0f), bias(2, 0.0f), answer(3 * 2);
             head[0] = head[17 + 16] = 1.0f;
             std::vector<Packed> layers;
-            layers.push_back(kernels()->pack(w));
+            layers.push_back(kernels()->pack(w, 2));
             Stepper stepper(std::move(layers), {}, 0, head.data(), bias.data(), 2, 3);
             for (int64_t t = 0; t < 6; ++t) {
                 stepper.step(d.x.data() + t * 15, answer.data());

@@ -6,11 +6,11 @@
 namespace elman::ELMAN_ISA {
 namespace {
 
-Packed pack(const Weights &w) {
+Packed pack(const Weights &w, int threads) {
     switch (w.cell) {
-        case Cell::rnn: return pack_for<Rnn>(w);
-        case Cell::lstm: return pack_for<Lstm>(w);
-        default: return pack_for<Gru>(w);
+        case Cell::rnn: return pack_for<Rnn>(w, threads);
+        case Cell::lstm: return pack_for<Lstm>(w, threads);
+        default: return pack_for<Gru>(w, threads);
     }
 }
 
@@ -38,12 +38,12 @@ void run_step(const Packed &w, int64_t S, const float *x, float *h, float *c, fl
     }
 }
 
-Floats pack_linear(const float *w, int64_t K, int64_t D) { return pack_panels<Rnn>(w, K, D); }
+Floats pack_linear(const float *w, int64_t K, int64_t D) { return pack_panels<Rnn>(w, K, D, 1); }
 
 void linear(const float *x, int64_t M, int64_t D, const float *panels, const float *bias, int64_t K, float *y,
             int threads) {
     parallel(threads, [&](int part, int parts) {
-        Product{{x, D, 1, D, 0}, panels, K, bias, 0, y, K}(M, part, parts);
+        Product{{x, D, 1, D, 0}, panels, K, bias, 0, y, K}(M, M, part, parts);
     });
 }
 

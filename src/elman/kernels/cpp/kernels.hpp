@@ -5,6 +5,7 @@
 // is the rows offset[t] ... offset[t] + count[t] - 1 of an (M, ·) array (PackedSequence's own order).
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -116,7 +117,7 @@ struct Backward {
 
 struct Kernels {
     const char *name;
-    Packed (*pack)(const Weights &);
+    Packed (*pack)(const Weights &, int threads);
     void (*forward)(const Forward &);
     void (*backward)(const Backward &);
     // One step of S rows: x (S, D), h (S, H) and c (S, padded H; LSTM only) move on. `sums` is a place for
@@ -148,6 +149,16 @@ int64_t padded(int64_t H);                 // H rounded up to a multiple of 32
 const Kernels *kernels();                     // those in use
 bool choose_kernels(const char *name);        // false: this machine has none of that name
 std::vector<const char *> kernels_available();
+
+// Where the parts of one parallel body wait until all of them have come; what each wrote before, all see after.
+class Meeting {
+  public:
+    void wait(int parts);
+
+  private:
+    std::atomic<int> here_{0};
+    std::atomic<unsigned> round_{0};
+};
 
 // Calls body(part, parts) for every part, on up to `threads` threads, denormals flushed to nought in each.
 // Which thread takes which part never enters a result. Nested or simultaneous calls run on their caller alone.

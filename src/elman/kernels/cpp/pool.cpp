@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -134,6 +135,18 @@ void parallel(int threads, Body body) {
     body(0, 1);
 }
 
+void Meeting::wait(int parts) {
+    const unsigned round = round_.load(std::memory_order_acquire);
+    if (here_.fetch_add(1, std::memory_order_acq_rel) + 1 == parts) {
+        here_.store(0, std::memory_order_relaxed);
+        round_.fetch_add(1, std::memory_order_release);
+        return;
+    }
+    for (int i = 0; round_.load(std::memory_order_acquire) == round; ++i)
+        if (i < spins) breathe();
+        else std::this_thread::yield();
+}
+
 int64_t half_of_cache() {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
     static const int64_t size = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -142,19 +155,73 @@ int64_t half_of_cache() {
     return 256 << 10;
 }
 
-void Floats::Free::operator()(float *p) const { std::free(reinterpret_cast<void **>(p)[-1]); }
+namespace {
 
-// malloc knows small blocks by heart, aligned_alloc does not: align by hand, keep malloc's pointer in front
+// Large blocks that were freed lately: what a call needs, the next one needs too, and fresh pages cost more than the
+// work on them. Whoever finds it in use goes without.
+class Shelf {
+  public:
+    void *take(size_t bytes) {
+        if (bytes < least || in_use_.test_and_set(std::memory_order_acquire)) return nullptr;
+        void *found = nullptr;
+        for (Block &block : blocks_)
+            if (block.memory && block.bytes >= bytes && block.bytes <= bytes + bytes / 4) {
+                found = block.memory, kept_ -= block.bytes, block = {};
+                break;
+            }
+        in_use_.clear(std::memory_order_release);
+        return found;
+    }
+
+    // true if it is kept
+    bool put(void *memory, size_t bytes) {
+        if (bytes < least || in_use_.test_and_set(std::memory_order_acquire)) return false;
+        bool kept = false;
+        for (Block &block : blocks_)
+            if (!block.memory && kept_ + bytes <= most) {
+                block = {memory, bytes}, kept_ += bytes, kept = true;
+                break;
+            }
+        in_use_.clear(std::memory_order_release);
+        return kept;
+    }
+
+  private:
+    static constexpr size_t least = 64 << 10, most = 32 << 20;
+    struct Block {
+        void *memory;
+        size_t bytes;
+    };
+    Block blocks_[16] = {};
+    size_t kept_ = 0;
+    std::atomic_flag in_use_ = ATOMIC_FLAG_INIT;
+};
+
+Shelf shelf;
+
+}  // namespace
+
+// two words in front of the floats: malloc's pointer and how much it gave
+void Floats::Free::operator()(float *p) const {
+    void *whole = reinterpret_cast<void **>(p)[-1];
+    if (poison || !shelf.put(whole, reinterpret_cast<size_t *>(p)[-2])) std::free(whole);
+}
+
+// malloc knows small blocks by heart, aligned_alloc does not: align by hand
 Floats::Floats(size_t size) : size_(size) {
     if (!size) return;
-    const size_t bytes = (size * sizeof(float) + 63) / 64 * 64;
-    void *whole = std::malloc(bytes + 128);
+    const size_t bytes = (size * sizeof(float) + 63) / 64 * 64 + 128;
+    void *whole = poison ? nullptr : shelf.take(bytes);
+    size_t given = bytes;
+    if (!whole) whole = std::malloc(bytes);
+    else given = reinterpret_cast<size_t *>((reinterpret_cast<uintptr_t>(whole) + 64 + 63) / 64 * 64)[-2];
     if (!whole) throw std::bad_alloc();
     const auto start = (reinterpret_cast<uintptr_t>(whole) + 64 + 63) / 64 * 64;
     reinterpret_cast<void **>(start)[-1] = whole;
+    reinterpret_cast<size_t *>(start)[-2] = given;
     data_.reset(reinterpret_cast<float *>(start));
     if (poison)
-        for (size_t i = 0; i < bytes / sizeof(float); ++i) data_.get()[i] = std::numeric_limits<float>::quiet_NaN();
+        std::fill_n(data_.get(), (bytes - 128) / sizeof(float), std::numeric_limits<float>::quiet_NaN());
 }
 
 }  // namespace elman

@@ -26,10 +26,13 @@ int64_t panels_of_units(int64_t H) {
 // Steps [from, to) in the order of the run, about `rows` packed rows, at least one step.
 struct Chunk {
     int64_t from, to, low, high;  // packed rows low ... high - 1
+    int64_t widest;               // rows of its widest step
 };
 inline Chunk chunk_of(const Rows &rows, int64_t from, int64_t to) {
     const int64_t a = rows.time(from), b = rows.time(to - 1);
-    return {from, to, rows.offset[std::min(a, b)], rows.offset[std::max(a, b)] + rows.count[std::max(a, b)]};
+    int64_t widest = 0;
+    for (int64_t s = from; s < to; ++s) widest = std::max(widest, rows.count[rows.time(s)]);
+    return {from, to, rows.offset[std::min(a, b)], rows.offset[std::max(a, b)] + rows.count[std::max(a, b)], widest};
 }
 inline Chunk chunk_after(const Rows &rows, int64_t from, int64_t wanted) {
     int64_t to = from, sum = 0;
@@ -47,6 +50,11 @@ inline Chunk chunk_before(const Rows &rows, int64_t to, int64_t wanted) {
 inline int64_t apart(int64_t floats) { return floats % 512 ? floats : floats + 16; }
 inline int64_t rows_in_cache(int64_t floats_a_row) {
     return std::max<int64_t>(24, half_of_cache() / (8 * floats_a_row) / 24 * 24);
+}
+// Input weights beyond the second cache come from far away once a chunk: more rows share the journey.
+inline int64_t rows_ahead_of(int64_t floats_a_row, int64_t weights) {
+    const bool far = weights * static_cast<int64_t>(sizeof(float)) > 2 * half_of_cache();
+    return far ? std::max<int64_t>(256, rows_in_cache(floats_a_row)) : rows_in_cache(floats_a_row);
 }
 
 // sums[m] = bias + W_ih x[m]: row 0 of both is the first that is meant
@@ -108,7 +116,7 @@ template <class C>
 void project(const Forward &f, int64_t low, int64_t high, float *sums, int part, int parts) {
     const Packed &w = *f.weights;
     if (f.ids) return look_up<C>(w, f.ids + low, sums, high - low, part, parts);
-    each_tile<C::vectors>(panels_of_units<C>(w.H), high - low, part, parts, Project<C>{w, f.x + low * w.D, sums});
+    each_tile<C::vectors>(panels_of_units<C>(w.H), high - low, high - low, part, parts, Project<C>{w, f.x + low * w.D, sums});
 }
 
 // Where one vector of units of one row stands; `left` units are left from here on.
@@ -173,8 +181,8 @@ struct Step {
 template <class C>
 void one_step(const C &cell, const Packed &w, int64_t S, const float *x, float *h, float *c, float *sums, float *h_next) {
     const int64_t panels = panels_of_units<C>(w.H);
-    each_tile<C::vectors>(panels, S, 0, 1, Project<C>{w, x, sums});
-    each_tile<C::vectors>(panels, S, 0, 1, Step<C>{cell, w, false, h, sums, nullptr, S, c, c, h_next});
+    each_tile<C::vectors>(panels, S, S, 0, 1, Project<C>{w, x, sums});
+    each_tile<C::vectors>(panels, S, S, 0, 1, Step<C>{cell, w, false, h, sums, nullptr, S, c, c, h_next});
     std::memcpy(h, h_next, static_cast<size_t>(S * w.H) * sizeof(float));
 }
 
@@ -212,6 +220,8 @@ void final_state(const Forward &f, const float *running) {
 
 constexpr int64_t worth_sharing = 48;  // rows of one step that are worth a second thread
 
+constexpr int64_t rows_by_units = 16;   // so few rows wait for their weights; more rows wait for each other
+
 template <class C>
 void forward(const Forward &f, const C &cell) {
     const Packed &w = *f.weights;
@@ -220,7 +230,7 @@ void forward(const Forward &f, const C &cell) {
     constexpr bool has_c = C::kind == Cell::lstm;
     const bool keep = f.gates != nullptr;
     const int64_t widest = rows.steps() ? *std::max_element(rows.count.begin(), rows.count.end()) : 0;
-    const int64_t wanted = f.table_rows ? rows.M : rows_in_cache(row_size);
+    const int64_t wanted = f.table_rows ? rows.M : rows_ahead_of(row_size, w.D * row_size);
     int64_t most = 0;
     for (int64_t s = 0; s < rows.steps() && !f.table_rows;) {
         const Chunk chunk = chunk_after(rows, s, wanted);
@@ -229,12 +239,15 @@ void forward(const Forward &f, const C &cell) {
     const Floats projected(static_cast<size_t>(f.table_rows * row_size));
     if (f.table_rows)
         parallel(f.threads, [&](int part, int parts) {
-            each_tile<C::vectors>(panels_of_units<C>(H), f.table_rows, part, parts, Project<C>{w, f.x, projected.data()});
+            each_tile<C::vectors>(panels_of_units<C>(H), f.table_rows, f.table_rows, part, parts, Project<C>{w, f.x, projected.data()});
         });
     const Floats ahead(keep ? 0 : static_cast<size_t>(most * row_size));
     const Floats running(has_c ? static_cast<size_t>(std::max(B, widest) * Hp) : 0);
     const Floats first_c(has_c && (keep || f.reset) ? static_cast<size_t>(B * Hp) : 0);
     const bool mixes = f.reset || f.parent;
+    // weights too large for one processor's cache are read once, not once by each part
+    const int64_t panels = panels_of_units<C>(H), weights = panels * H * C::width * static_cast<int64_t>(sizeof(float));
+    const bool by_units = !mixes && widest <= rows_by_units && weights > 2 * half_of_cache();
     const Floats mixed_h(mixes ? static_cast<size_t>(widest * H) : 0), mixed_c(mixes && has_c ? static_cast<size_t>(widest * Hp) : 0);
     if constexpr (has_c) {
         for (const Floats *c : {&running, &first_c})
@@ -257,11 +270,21 @@ void forward(const Forward &f, const C &cell) {
             return step;
         };
         // rows that go on from their own place never meet: each part runs its own through all steps of the chunk
-        if (!mixes)
+        if (!mixes && !by_units)
             parallel(f.threads, [&](int part, int parts) {
                 for (int64_t now = chunk.from; now < chunk.to; ++now)
-                    each_tile<C::vectors>(panels_of_units<C>(H), rows.count[rows.time(now)], part, parts, step_at(now));
+                    each_tile<C::vectors>(panels, rows.count[rows.time(now)], chunk.widest, part, parts, step_at(now));
             });
+        if (by_units) {
+            Meeting meeting;
+            parallel(f.threads, [&](int part, int parts) {
+                for (int64_t now = chunk.from; now < chunk.to; ++now) {
+                    const int64_t count = rows.count[rows.time(now)];
+                    each_tile<C::vectors>(panels * part / parts, panels * (part + 1) / parts, count, count, 0, 1, step_at(now));
+                    meeting.wait(parts);
+                }
+            });
+        }
         for (int64_t now = chunk.from; mixes && now < chunk.to; ++now) {
             const int64_t at = rows.offset[rows.time(now)], count = rows.count[rows.time(now)];
             const int threads = count < worth_sharing ? 1 : f.threads;
@@ -280,21 +303,23 @@ void forward(const Forward &f, const C &cell) {
                 step.h = mixed_h.data();
                 if (has_c) step.c = mixed_c.data();
             }
-            parallel(threads, [&](int part, int parts) { each_tile<C::vectors>(panels_of_units<C>(H), count, part, parts, step); });
+            parallel(threads, [&](int part, int parts) { each_tile<C::vectors>(panels_of_units<C>(H), count, count, part, parts, step); });
         }
         s = chunk.to;
     }
     if (!f.parent) final_state<C>(f, running.data());
 }
 
+constexpr int64_t worth_packing_together = 1 << 16;  // floats
+
 // [panel of 32 columns][line in the order of d_a][32]: W as d_a meets it, gates of `slots` in this order
 template <class C>
-Floats pack_transposed(const float *w, int64_t H, int64_t columns, std::initializer_list<int> gates) {
+Floats pack_transposed(const float *w, int64_t H, int64_t columns, std::initializer_list<int> gates, int threads) {
     const int64_t panels = panels_of_units<C>(H), count = (columns + 31) / 32;
     const int64_t lines = panels * (C::gates == 1 ? 32 : 16 * static_cast<int64_t>(gates.size()));
     Floats out(static_cast<size_t>(count * lines * 32));
-    float *to = out.data();
-    for (int64_t panel = 0; panel < count; ++panel)
+    const auto pack_panel = [&](int64_t panel) {
+        float *to = out.data() + panel * lines * 32;
         for (int64_t units = 0; units < panels; ++units)
             for (const int gate : gates)
                 for (int64_t lane = 0; lane < C::units; ++lane, to += 32) {
@@ -303,6 +328,10 @@ Floats pack_transposed(const float *w, int64_t H, int64_t columns, std::initiali
                     if (unit < H)
                         std::memcpy(to, w + (gate * H + unit) * columns + panel * 32, static_cast<size_t>(n) * sizeof(float));
                 }
+    };
+    parallel(count * lines * 32 < worth_packing_together ? 1 : threads, [&](int part, int parts) {
+        for (int64_t panel = part; panel < count; panel += parts) pack_panel(panel);
+    });
     return out;
 }
 
@@ -367,14 +396,14 @@ class Back {
         bias_ = noughts(row_size_);
         bias_partial_ = noughts(row_size_);
         if constexpr (is_gru) {
-            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2});
-            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {2, 0, 1});
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2}, b_.threads);
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {2, 0, 1}, b_.threads);
         } else if constexpr (has_c) {
-            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2, 3});
-            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0, 1, 2, 3});
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2, 3}, b_.threads);
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0, 1, 2, 3}, b_.threads);
         } else {
-            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0});
-            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0});
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0}, b_.threads);
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0}, b_.threads);
         }
         if (b_.ids) by_symbol_ = noughts(D * row_size_);
     }
@@ -384,12 +413,14 @@ class Back {
         for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
             const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
             float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
-            for (int64_t i = 0; i < count; ++i)  // the rows of the product that follows
-                if (takes_row(i, count, rows_of(Plain::vectors), part, parts)) through_gates(s, t, i, d_a + i * d_size_);
+            const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
+            for (int64_t tile = part; tile < shares.tiles; tile += parts)
+                for (int64_t i = shares.first(tile); i < std::min(count, shares.first(tile + 1)); ++i)
+                    through_gates(s, t, i, d_a + i * d_size_);
             // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
             const Operand a = is_gru ? Operand{d_a + 16, d_size_, panels_, 48, 64}
                                      : Operand{d_a, d_size_, 1, row_size_, 0};
-            Product{a, back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_}(count, part, parts);
+            Product{a, back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_}(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
     }
@@ -473,7 +504,7 @@ class Back {
         if (b_.d_x) {  // in the forward pass a = W_ih x + ..., so
             const Operand a = is_gru ? Operand{d_a_.data(), d_size_, panels_, 48, 64}
                                      : Operand{d_a_.data(), d_size_, 1, row_size_, 0};
-            Product{a, back_x_.data(), D, nullptr, 0, b_.d_x + chunk.low * D, D}(count, part, parts);
+            Product{a, back_x_.data(), D, nullptr, 0, b_.d_x + chunk.low * D, D}(count, count, part, parts);
         }
         // parts share out columns, never rows: a group of columns is packed once, then meets every slot
         int64_t group = 0;
@@ -567,14 +598,14 @@ class Back {
     int64_t done_ = 0;
 };
 
-// to[k * width + lane] = row(lane)[k] for 16 lanes; null rows are noughts
-inline void pack_lanes(const float *const (&rows)[16], int64_t K, ptrdiff_t width, float *to) {
+// to[k * width + lane] = row(lane)[k] for 16 lanes and k from `first` to `last`; null rows are noughts
+inline void pack_block(const float *const (&rows)[16], int64_t first, int64_t last, ptrdiff_t width, float *to) {
     for (int group = 0; group < 16; group += 4) {
         const float *const *r = rows + group;
-        int64_t k = 0;
+        int64_t k = first;
 #if defined(__SSE__)
         if (r[3])
-            for (; k + 4 <= K; k += 4) {
+            for (; k + 4 <= last; k += 4) {
                 __m128 a = _mm_loadu_ps(r[0] + k), b = _mm_loadu_ps(r[1] + k);
                 __m128 c = _mm_loadu_ps(r[2] + k), d = _mm_loadu_ps(r[3] + k);
                 _MM_TRANSPOSE4_PS(a, b, c, d);
@@ -583,33 +614,45 @@ inline void pack_lanes(const float *const (&rows)[16], int64_t K, ptrdiff_t widt
                 _mm_storeu_ps(at + 2 * width, c), _mm_storeu_ps(at + 3 * width, d);
             }
 #endif
-        for (; k < K; ++k)
+        for (; k < last; ++k)
             for (int lane = 0; lane < 4; ++lane) to[k * width + group + lane] = r[lane] ? r[lane][k] : 0.0f;
     }
 }
 
-// [panel][k][width] from rows (gates * H, K); units beyond H are noughts
+// [panel][k][width] from rows (gates * H, K); units beyond H are noughts. Block by block of k, so that what is written
+// is one stretch of memory and the next stretch of each row is on its way.
 template <class C>
-Floats pack_panels(const float *w, int64_t H, int64_t K) {
+Floats pack_panels(const float *w, int64_t H, int64_t K, int threads) {
+    constexpr int slots = C::width / 16;
+    constexpr int64_t block_of_k = 32;
     const int64_t panels = panels_of_units<C>(H);
     Floats out(static_cast<size_t>(panels * K * C::width));
-    for (int64_t panel = 0; panel < panels; ++panel)
-        for (int slot = 0; slot < C::width / 16; ++slot) {
+    const auto pack_panel = [&](int64_t panel) {
+        const float *rows[slots][16];
+        for (int slot = 0; slot < slots; ++slot) {
             const int64_t gate = C::gates == 1 ? 0 : slot, first = panel * C::units + (C::gates == 1 ? slot * 16 : 0);
-            const float *rows[16];
             for (int64_t lane = 0; lane < 16; ++lane)
-                rows[lane] = first + lane < H ? w + (gate * H + first + lane) * K : nullptr;
-            pack_lanes(rows, K, C::width, out.data() + panel * K * C::width + slot * 16);
+                rows[slot][lane] = first + lane < H ? w + (gate * H + first + lane) * K : nullptr;
         }
+        for (int64_t k = 0; k < K; k += block_of_k)
+            for (int slot = 0; slot < slots; ++slot) {
+                for (int lane = 0; lane < 16 && rows[slot][lane]; ++lane)
+                    for (int64_t line = 0; line < block_of_k; line += 16) __builtin_prefetch(rows[slot][lane] + k + block_of_k + line);
+                pack_block(rows[slot], k, std::min(K, k + block_of_k), C::width, out.data() + panel * K * C::width + slot * 16);
+            }
+    };
+    parallel(panels * K * C::width < worth_packing_together ? 1 : threads, [&](int part, int parts) {
+        for (int64_t panel = part; panel < panels; panel += parts) pack_panel(panel);
+    });
     return out;
 }
 
 template <class C>
-Packed pack_for(const Weights &w) {
+Packed pack_for(const Weights &w, int threads) {
     Packed p;
     p.cell = w.cell, p.activation = w.activation, p.D = w.D, p.H = w.H;
-    p.w_ih = pack_panels<C>(w.w_ih, w.H, w.D);
-    p.w_hh = pack_panels<C>(w.w_hh, w.H, w.H);
+    p.w_ih = pack_panels<C>(w.w_ih, w.H, w.D, threads);
+    p.w_hh = pack_panels<C>(w.w_hh, w.H, w.H, threads);
     const int64_t panels = panels_of_units<C>(w.H);
     p.bias = Floats(static_cast<size_t>(panels * C::width));
     p.bias_q = Floats(static_cast<size_t>(panels * 16));

@@ -41,7 +41,7 @@ ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v) b[p][v] = load(w + p * panel + v * VS);
         }
-        if constexpr (MR == rows_of(NV)) {  // a whole tile has the time to have a far panel brought
+        if constexpr (3 * MR >= 2 * rows_of(NV)) {  // a tall tile has the time to have a far panel brought
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v) __builtin_prefetch(w + k_ahead * width + v * VS);
         }
@@ -74,33 +74,50 @@ ELMAN_INLINE void run_rows(const T &tile, int64_t rows, int64_t panel, int64_t r
     else run_rows<P, MR - 1>(tile, rows, panel, row);
 }
 
-// One or two rows: P panels at once, then what is left.
+// How `rows` rows of a run are shared: in tiles of at most `most` rows that differ by one at most, tile i to part
+// i % parts. A step with fewer rows has fewer tiles, so that ragged steps are shared evenly, and a row keeps its part.
+struct Shares {
+    int64_t tiles, base, longer;  // the first `longer` tiles have base + 1 rows
+
+    Shares(int64_t rows, int64_t most, int parts)
+        : tiles(rows <= 2 ? 1 : ((rows + most - 1) / most + parts - 1) / parts * parts), base(rows / tiles), longer(rows % tiles) {}
+    int64_t first(int64_t tile) const { return tile * base + (tile < longer ? tile : longer); }
+};
+
+// A few rows: P panels at once, then what is left.
 template <int P, int MR, class T>
-ELMAN_INLINE void each_panel(int64_t panel, int64_t panels, const T &tile) {
-    for (; panel + P <= panels; panel += P) tile.template run<P, MR>(panel, 0);
-    if constexpr (P > 1) each_panel<P - 1, MR>(panel, panels, tile);
+ELMAN_INLINE void each_panel(int64_t panel, int64_t panels, int64_t row, const T &tile) {
+    for (; panel + P <= panels; panel += P) tile.template run<P, MR>(panel, row);
+    if constexpr (P > 1) each_panel<P - 1, MR>(panel, panels, row, tile);
 }
-
-// Which rows one of `parts` takes: every parts-th tile, so that ragged steps are shared evenly.
-ELMAN_INLINE bool takes_row(int64_t row, int64_t rows, int tile_rows, int part, int parts) {
-    return rows <= 2 ? part == 0 : (row / tile_rows) % parts == part;
-}
-
-// tile.run<P, MR>(panel, row) for every panel and every tile of rows that this part takes. Panels outside, rows
-// inside, so that a panel is read once from the far cache and then by every tile of rows.
 template <int NV, class T>
-void each_tile(int64_t panels, int64_t rows, int part, int parts, const T &tile) {
+ELMAN_INLINE void few_rows(int64_t panel, int64_t panels, int64_t row, int64_t rows, const T &tile) {
+    if (rows == 1) each_panel<panels_of(NV, 1), 1>(panel, panels, row, tile);
+    else each_panel<panels_of(NV, 2), 2>(panel, panels, row, tile);
+}
+
+// tile.run<P, MR>(panel, row) for the panels from `first` on and every tile of rows that this part takes of a step with
+// `rows` of the run's `of` rows. Panels outside, rows inside, so that a panel is read once from the far cache and then
+// by every tile.
+template <int NV, class T>
+void each_tile(int64_t first, int64_t panels, int64_t rows, int64_t of, int part, int parts, const T &tile) {
     constexpr int MR = rows_of(NV);
-    if (rows <= 2) {
-        if (part == 0 && rows == 1) each_panel<panels_of(NV, 1), 1>(0, panels, tile);
-        if (part == 0 && rows == 2) each_panel<panels_of(NV, 2), 2>(0, panels, tile);
-        return;
-    }
-    for (int64_t panel = 0; panel < panels; ++panel)
-        for (int64_t row = static_cast<int64_t>(part) * MR; row < rows; row += static_cast<int64_t>(parts) * MR) {
-            const int64_t left = rows - row;
-            run_rows<1, MR>(tile, left < MR ? left : MR, panel, row);
+    const Shares shares(of, MR, parts);
+    const int64_t mine = shares.first(part);
+    if (part >= shares.tiles || mine >= rows) return;
+    const int64_t end = shares.first(part + 1) < rows ? shares.first(part + 1) : rows;
+    if (end - mine <= 2 && (part + parts >= shares.tiles || shares.first(part + parts) >= rows))
+        return few_rows<NV>(first, panels, mine, end - mine, tile);
+    for (int64_t panel = first; panel < panels; ++panel)
+        for (int64_t i = part; i < shares.tiles; i += parts) {
+            const int64_t row = shares.first(i), next = shares.first(i + 1);
+            if (row >= rows) break;
+            run_rows<1, MR>(tile, (next < rows ? next : rows) - row, panel, row);
         }
+}
+template <int NV, class T>
+void each_tile(int64_t panels, int64_t rows, int64_t of, int part, int parts, const T &tile) {
+    each_tile<NV>(0, panels, rows, of, part, parts, tile);
 }
 
 }  // namespace elman::ELMAN_ISA

@@ -82,14 +82,17 @@ struct Product {
     }
 
     // A deep product is taken in parts that fit the caches; y keeps the sums between them, which changes no bit.
-    void operator()(int64_t rows, int64_t of, int part, int parts) const {
-        if (rows < 24 || depth <= deep) return each_tile<Plain::vectors>((columns + 31) / 32, rows, of, part, parts, *this);
+    void operator()(int64_t rows, int64_t of, int part, int parts) const { over(0, (columns + 31) / 32, rows, of, part, parts); }
+
+    // the same for the panels first ... last - 1 alone
+    void over(int64_t first, int64_t last, int64_t rows, int64_t of, int part, int parts) const {
+        if (rows < 24 || depth <= deep) return each_tile<Plain::vectors>(first, last, rows, of, part, parts, *this);
         Product some = *this;
         const int64_t count = a.pieces == 1 ? a.piece : a.pieces, most = a.pieces == 1 ? deep : deep / a.piece;
         for (int64_t done = 0; done < count; done += most) {
             int64_t &now = a.pieces == 1 ? some.a.piece : some.a.pieces;
             now = std::min(most, count - done);
-            each_tile<Plain::vectors>((columns + 31) / 32, rows, of, part, parts, some);
+            each_tile<Plain::vectors>(first, last, rows, of, part, parts, some);
             const int64_t k = a.pieces == 1 ? now : now * a.piece;
             some.a.x += a.pieces == 1 ? now : now * a.x_piece;
             some.panels += k * Plain::width, some.start = y, some.start_stride = y_stride;

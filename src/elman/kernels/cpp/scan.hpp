@@ -220,7 +220,12 @@ void final_state(const Forward &f, const float *running) {
 
 constexpr int64_t worth_sharing = 48;  // rows of one step that are worth a second thread
 
-constexpr int64_t rows_by_units = 16;   // so few rows wait for their weights; more rows wait for each other
+// Weights too large for one processor's cache are read once by all parts together, not once by each: parts share units,
+// and meet after every step. More rows than this keep a processor busy for as long as their weights take.
+constexpr int64_t rows_by_units = 64;
+inline bool worth_units(int64_t rows, int64_t floats) {
+    return rows <= rows_by_units && floats * static_cast<int64_t>(sizeof(float)) > 2 * half_of_cache();
+}
 
 template <class C>
 void forward(const Forward &f, const C &cell) {
@@ -245,9 +250,8 @@ void forward(const Forward &f, const C &cell) {
     const Floats running(has_c ? static_cast<size_t>(std::max(B, widest) * Hp) : 0);
     const Floats first_c(has_c && (keep || f.reset) ? static_cast<size_t>(B * Hp) : 0);
     const bool mixes = f.reset || f.parent;
-    // weights too large for one processor's cache are read once, not once by each part
-    const int64_t panels = panels_of_units<C>(H), weights = panels * H * C::width * static_cast<int64_t>(sizeof(float));
-    const bool by_units = !mixes && widest <= rows_by_units && weights > 2 * half_of_cache();
+    const int64_t panels = panels_of_units<C>(H);
+    const bool by_units = !mixes && worth_units(widest, panels * H * C::width);
     const Floats mixed_h(mixes ? static_cast<size_t>(widest * H) : 0), mixed_c(mixes && has_c ? static_cast<size_t>(widest * Hp) : 0);
     if constexpr (has_c) {
         for (const Floats *c : {&running, &first_c})
@@ -357,7 +361,10 @@ class Back {
             const Chunk chunk = chunk_before(rows_, to, wanted);
             if (static_cast<int64_t>(d_a_.size()) < (chunk.high - chunk.low) * d_size_)
                 d_a_ = Floats(static_cast<size_t>((chunk.high - chunk.low) * d_size_));
+            Meeting meeting;
             if (b_.reset) steps(chunk, 0, 1);
+            else if (worth_units(chunk.widest, H_ * row_size_))
+                parallel(b_.threads, [&](int part, int parts) { steps_by_units(chunk, part, parts, meeting); });
             else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
             list_rows(chunk);
             parallel(b_.threads, [&](int part, int parts) { gather_slots(part, parts); });
@@ -416,13 +423,30 @@ class Back {
             const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
             for (int64_t tile = part; tile < shares.tiles; tile += parts)
                 for (int64_t i = shares.first(tile); i < std::min(count, shares.first(tile + 1)); ++i)
-                    through_gates(s, t, i, d_a + i * d_size_);
-            // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
-            const Operand a = is_gru ? Operand{d_a + 16, d_size_, panels_, 48, 64}
-                                     : Operand{d_a, d_size_, 1, row_size_, 0};
-            Product{a, back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_}(count, chunk.widest, part, parts);
+                    through_gates(s, t, i, d_a + i * d_size_, 0, panels_);
+            past_weights(d_a)(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
+    }
+
+    // the same, all rows and some of the units
+    void steps_by_units(const Chunk &chunk, int part, int parts, Meeting &meeting) {
+        const int64_t columns = (H_ + 31) / 32;
+        for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
+            const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
+            float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
+            for (int64_t i = 0; i < count; ++i)
+                through_gates(s, t, i, d_a + i * d_size_, panels_ * part / parts, panels_ * (part + 1) / parts);
+            meeting.wait(parts);
+            past_weights(d_a).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
+            meeting.wait(parts);
+        }
+    }
+
+    // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
+    Product past_weights(const float *d_a) {
+        const Operand a = is_gru ? Operand{d_a + 16, d_size_, panels_, 48, 64} : Operand{d_a, d_size_, 1, row_size_, 0};
+        return {a, back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_};
     }
 
     const float *h_before(int64_t s, int64_t row) const {
@@ -431,7 +455,7 @@ class Back {
         return b_.out + (rows_.offset[rows_.time(s - 1)] + row) * H_;
     }
 
-    void through_gates(int64_t s, int64_t t, int64_t row, float *d_a) {
+    void through_gates(int64_t s, int64_t t, int64_t row, float *d_a, int64_t first_panel, int64_t last_panel) {
         const int64_t at = rows_.offset[t] + row;
         const float *d_out = b_.d_out ? b_.d_out + at * H_ : nullptr;
         float *r_h = r_h_.data() + row * Hp_;
@@ -443,7 +467,7 @@ class Back {
             c_before = first ? first_c_.data() + row * Hp_
                              : b_.cells + (rows_.offset[rows_.time(s - 1)] + row) * Hp_;
         }
-        for (int64_t panel = 0; panel < panels_; ++panel)
+        for (int64_t panel = first_panel; panel < last_panel; ++panel)
             for (int lane = 0; lane < C::units; lane += W) {
                 const int64_t unit = panel * C::units + lane, place = panel * C::saved + lane;
                 const Vec d_past = load(r_h + unit), d_h = d_out ? load_some(d_out + unit, H_ - unit) + d_past : d_past;

@@ -95,7 +95,9 @@ def systems() -> list[dict[str, object]]:
             pass
         theirs = (time.perf_counter() - start) / count
         name = module.__name__.rpartition("test_")[2].replace("_", "-")
-        rows.append({"job": name, "ms an update": 1e3 * ours, "torch ms": 1e3 * theirs, "times": theirs / ours})
+        rows.append(
+            {"job": name, "ms an update": 1e3 * ours, "torch ms": 1e3 * theirs, "times": theirs / ours}
+        )
     return rows
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from elman import cells, data, nn, ops
     from elman.errors import ElmanError
-    from elman.models.estimators import SequenceClassifier
+    from elman.models.estimators import SequenceClassifier, SequenceRegressor
+    from elman.models.generator import SequenceGenerator
     from elman.models.model import Model
     from elman.models.number_estimators import SequenceForecaster, SequenceTagger
     from elman.models.saving import load
@@ -24,6 +25,8 @@ __all__ = [
     "Model",
     "SequenceClassifier",
     "SequenceForecaster",
+    "SequenceGenerator",
+    "SequenceRegressor",
     "SequenceTagger",
     "cells",
     "data",
@@ -37,6 +40,8 @@ _HOMES = {
     "Model": "elman.models.model",
     "SequenceClassifier": "elman.models.estimators",
     "SequenceForecaster": "elman.models.number_estimators",
+    "SequenceGenerator": "elman.models.generator",
+    "SequenceRegressor": "elman.models.estimators",
     "SequenceTagger": "elman.models.number_estimators",
     "load": "elman.models.saving",
 }

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.data.codec import CODECS, LabelCodec, TextCodec
+from elman.data.codec import LabelCodec, TextCodec
+from elman.data.kinds import CODECS
 from elman.data.numbers import NumberCodec
 from elman.errors import DataError, ModelFileError, UsageError
 

@@ -11,6 +11,8 @@ from elman.cli.columns import choose_input, input_texts, label_column
 from elman.cli.output import print_json, say
 from elman.cli.report import print_evaluation
 from elman.cli.run import name_of
+from elman.data.codec import TextCodec
+from elman.data.numbers import NumberCodec
 from elman.data.table import Table
 from elman.models.evaluation import Evaluation, evaluate
 from elman.models.model import Model
@@ -41,10 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     load_cells(arguments)
     model = load(arguments.model)
-    if model.task != "classify":
+    if model.task == "forecast" or (model.task == "tag" and isinstance(model.targets, NumberCodec)):
         from elman.cli.train_numbers import evaluate_numbers
 
         return evaluate_numbers(model, arguments)
+    if model.task != "classify" or not isinstance(model.inputs, TextCodec):
+        from elman.cli.train_sequences import evaluate_sequences
+
+        return evaluate_sequences(model, arguments)
     texts, labels = _rows(model, arguments, arguments.data)
     training = None if arguments.train is None else _rows(model, arguments, arguments.train)
     say(f"{arguments.data}: {len(texts):,} rows")

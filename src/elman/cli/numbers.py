@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman.data.numeric import constant_columns
+from elman.cli.gather import is_list, is_text
+from elman.data.numeric import constant_columns, number_column
 from elman.data.series import as_targets
-from elman.data.steps import steps, wide
+from elman.data.steps import step_rows, wide
 from elman.data.table import Table
+from elman.data.times import time_column
 from elman.errors import DataError, UsageError
 from elman.models.number_trial import NumberRows
 
@@ -34,6 +36,8 @@ class Columns:
     target: str | None = None
     id: str | None = None
     time: str | None = None
+    covariates: list[str] | None = None
+    symbols: dict[str, list[str]] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """What the model remembers."""
@@ -62,7 +66,11 @@ def choose(table: Table, task: str, arguments: argparse.Namespace) -> Columns:
     named = [*(arguments.input or []), *filter(None, (arguments.id, arguments.time, arguments.target))]
     for name in named:
         table.column(name)
-    left = [name for name in table.columns if name not in (arguments.id, arguments.time, arguments.target)]
+    beside = getattr(arguments, "covariates", None) or []
+    for name in beside:
+        table.column(name)
+    named_ones = (arguments.id, arguments.time, arguments.target, *beside)
+    left = [name for name in table.columns if name not in named_ones]
     if task == "tag":
         return _choose_tag(table, arguments, left)
     if arguments.target is None and arguments.id is None and arguments.time is None:
@@ -74,7 +82,9 @@ def choose(table: Table, task: str, arguments: argparse.Namespace) -> Columns:
         message = f"which column of {table.source} is to be forecast? it could be {', '.join(left)}"
         raise UsageError(message, code="E112", help=f"--target {left[0]}" if left else "add one")
     values = arguments.target or left[0]
-    return Columns("steps", [values], None, arguments.id, arguments.time)
+    return Columns(
+        "steps", [values], None, arguments.id, arguments.time, beside or None, _symbols(table, beside)
+    )
 
 
 def _choose_tag(table: Table, arguments: argparse.Namespace, left: list[str]) -> Columns:
@@ -91,7 +101,25 @@ def _choose_tag(table: Table, arguments: argparse.Namespace, left: list[str]) ->
         raise DataError(message, code="E244", where=where, help="choose another --target or --input")
     lists = any(isinstance(value, list) for value in table.column(arguments.target)[:1])
     layout = "wide" if lists and arguments.time is None else "steps"
-    return Columns(layout, inputs, arguments.target, arguments.id, arguments.time)
+    symbols = None if layout == "wide" else _symbols(table, inputs)
+    inputs = [name for name in inputs if name not in (symbols or {})]
+    return Columns(layout, inputs, arguments.target, arguments.id, arguments.time, None, symbols)
+
+
+def _symbols(table: Table, names: list[str]) -> dict[str, list[str]] | None:
+    """The columns of texts among these, each with its values; each value is read as 0 or 1."""
+    texts = [name for name in names if not is_list(table, name) and is_text(table, name)]
+    for name in texts:
+        values = {str(value) for value in table.column(name)}
+        if len(values) > MOST_SYMBOLS:
+            message = f"the column {name} is a text with {len(values):,} different values, too many to be read one by one"
+            raise DataError(
+                message, code="E271", where=table.source, help="leave it out: --input names the others"
+            )
+    return {name: sorted({str(value) for value in table.column(name)}) for name in texts} or None
+
+
+MOST_SYMBOLS = 100
 
 
 def read(table: Table, task: str, columns: Columns, *, learning: bool, truth: bool = True) -> Read:
@@ -112,12 +140,48 @@ def read(table: Table, task: str, columns: Columns, *, learning: bool, truth: bo
 
 def _read_steps(table: Table, task: str, columns: Columns, *, truth: bool) -> Read:
     wanted = [columns.target] if columns.target and truth else []
-    gathered = steps(table, [*columns.input, *wanted], columns.id, columns.time)
-    width = len(columns.input)
-    sequences = [values[:, :width] for values in gathered.sequences]
-    targets = [values[:, width:] for values in gathered.sequences] if wanted else None
-    names = [table.source if name is None else f"{columns.id} {name}" for name in gathered.ids]
-    return Read(table, columns, NumberRows(task, sequences, targets), names, list(gathered.rows))
+    beside = columns.covariates or []
+    symbols = columns.symbols or {}
+    plain = [*columns.input, *(name for name in beside if name not in symbols)]
+    groups = step_rows(table, columns.id, columns.time)
+    numbers = [number_column(table, name) for name in plain]
+    every = np.concatenate(
+        [np.stack(numbers, axis=1) if numbers else np.zeros((len(table), 0)), _ones(table, symbols)], axis=1
+    )
+    joined = [every[rows] for rows in groups.values()]
+    truths = number_column(table, wanted[0])[:, None] if wanted else None
+    targets = None if truths is None else [truths[rows] for rows in groups.values()]
+    names = [table.source if name is None else f"{columns.id} {name}" for name in groups]
+    covariates = None
+    if task == "forecast":
+        width = len(columns.input)
+        covariates = [values[:, width:] for values in joined] if beside else None
+        joined = [values[:, :width] for values in joined]
+    return Read(table, columns, NumberRows(task, joined, targets, covariates), names, list(groups.values()))
+
+
+def _ones(table: Table, symbols: dict[str, list[str]]) -> Values:
+    """0 or 1 for every value of every column of texts: (N, values)."""
+    found = [
+        np.array([str(value) == one for value in table.column(name)], float)
+        for name, known in symbols.items()
+        for one in known
+    ]
+    return np.stack(found, axis=1) if found else np.zeros((len(table), 0))
+
+
+def cuts_at(found: Read, time: str) -> list[int]:
+    """The first step of each sequence that is not before ``time``."""
+    columns = found.columns
+    if columns.time is None:
+        raise UsageError("--cut needs a column of times", code="E112", help="--time COL names it")
+    column = [*found.table.column(columns.time), time]
+    more = Table({columns.time: column}, [*found.table.lines, 0], "--cut", counted="row")
+    keys = time_column(more, columns.time)
+    return [
+        next((step for step, row in enumerate(rows.tolist()) if keys[row] >= keys[-1]), len(rows))
+        for rows in found.places
+    ]
 
 
 def _read_wide(table: Table, task: str, columns: Columns, *, truth: bool) -> Read:
@@ -159,7 +223,12 @@ def _check_lengths(found: Read) -> None:
 def notes(found: Read) -> list[str]:
     """Say what was read, and what is unusual about it."""
     rows, columns = found.rows, found.columns
-    reads = ", ".join(columns.input[:6]) + (" …" if len(columns.input) > 6 else "")
+    named = [
+        *columns.input,
+        *(columns.covariates or []),
+        *(n for n in columns.symbols or {} if n not in (columns.covariates or [])),
+    ]
+    reads = ", ".join(named[:6]) + (" …" if len(named) > 6 else "")
     arrow = "the next value" if columns.target is None else columns.target
     many = "1 sequence" if len(rows.sequences) == 1 else f"{len(rows.sequences):,} sequences"
     lines = [f"{found.table.source}: {many}, {rows.steps:,} steps, {reads} -> {arrow}"]

@@ -14,10 +14,13 @@ import numpy as np
 
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.columns import choose_input, input_texts
+from elman.cli.gather import gather
 from elman.cli.numbers import Columns, Read, read
 from elman.cli.output import say
 from elman.cli.progress import counted
 from elman.cli.report import unseen
+from elman.cli.train_sequences import plan_of
+from elman.data.codec import TextCodec
 from elman.data.delimited import write_csv
 from elman.data.numbers import NumberCodec
 from elman.data.table import Table, read_stream
@@ -54,7 +57,17 @@ def run(arguments: argparse.Namespace) -> int:
         _check_output(Path(arguments.output), arguments.force)
     load_cells(arguments)
     model = load(arguments.model)
-    if model.task != "classify":
+    if model.task == "generate":
+        message = "this model learnt to generate texts"
+        raise UsageError(message, code="E133", help=f"elman generate {arguments.model}")
+    plain = isinstance(model.inputs, TextCodec)
+    if (model.task in ("classify", "regress") and not plain) or (model.task == "tag" and not_numbers(model)):
+        table, answers = answer_sequences(arguments, model)
+    elif model.task == "regress":
+        table = read_inputs(arguments, model)
+        texts = input_texts(table, choose_input(table, asked_column(arguments, model)), learning=False)
+        answers = {"prediction": model.predict(texts).tolist()}
+    elif model.task != "classify":
         table = read_numbers(arguments, model)
         answers = answer_numbers(model, table, Columns.of_model(model.training.get("columns", {}), arguments))
     else:
@@ -76,8 +89,57 @@ def asked_column(arguments: argparse.Namespace, model: Model) -> str | None:
     """Name the column to read, as asked or as in training."""
     if arguments.input:
         return str(arguments.input[0])
-    column: str | None = model.training.get("columns", {}).get("input")
-    return column
+    column = model.training.get("columns", {}).get("input")
+    return column[0] if isinstance(column, list) else column
+
+
+def not_numbers(model: Model) -> bool:
+    """Whether a tagger says labels, or reads texts."""
+    return not isinstance(model.targets, NumberCodec) or not isinstance(model.inputs, NumberCodec)
+
+
+def answer_sequences(arguments: argparse.Namespace, model: Model) -> tuple[Table, dict[str, list[Any]]]:
+    """Answer each sequence of a table: a row of its own, or rows that are its steps."""
+    plan = plan_of(model, arguments)
+    table = _table_of(arguments, plan.text)
+    found = gather(table, plan, model.task, truth=False)
+    said = [
+        values.tolist() if isinstance(values, np.ndarray) else values
+        for values in model.predict(found.inputs)
+    ]
+    if model.task == "tag" and plan.layout == "rows":
+        joined = all(isinstance(label, str) and len(label) == 1 for row in said for label in row)
+        return table, {"prediction": ["".join(row) if joined else json.dumps(row) for row in said]}
+    shares = model.predict_proba(found.inputs) if arguments.proba and model.task == "classify" else None
+    columns: dict[str, list[Any]] = {"prediction": [None] * len(table)}
+    for n, rows in enumerate(found.rows):
+        for place, row in enumerate(np.atleast_1d(rows).tolist()):
+            columns["prediction"][row] = said[n][place] if model.task == "tag" else said[n]
+    if shares is not None:
+        for k, label in enumerate(model.classes_.tolist()):
+            filled = [0.0] * len(table)
+            for n, rows in enumerate(found.rows):
+                for row in np.atleast_1d(rows).tolist():
+                    filled[row] = round(float(shares[n, k]), 6)
+            columns[f"p_{label}"] = filled
+    return table, columns
+
+
+def _table_of(arguments: argparse.Namespace, column: str | None) -> Table:
+    """A file, or texts from the command line or stdin."""
+    if column is None and (arguments.text is not None or arguments.data in (None, "-")):
+        raise UsageError(
+            "this model reads numbers: it needs a file", code="E133", help="elman predict MODEL FILE"
+        )
+    if (arguments.text is None) == (arguments.data is None):
+        raise UsageError(
+            "give either a file (or - for stdin) or --text", code="E118", help="elman predict --help"
+        )
+    if arguments.text is not None:
+        return Table({column or "text": arguments.text}, list(range(1, len(arguments.text) + 1)), "--text")
+    if arguments.data == "-":
+        return read_stream(sys.stdin, column or "text")
+    return Table.read(arguments.data, encoding=arguments.encoding)
 
 
 def read_numbers(arguments: argparse.Namespace, model: Model) -> Table:
@@ -92,13 +154,16 @@ def answer_numbers(model: Model, table: Table, columns: Columns) -> dict[str, li
     """Answer every step: to tag its number, to forecast the next value; a wide row gets its last or all."""
     found = read(table, model.task, columns, learning=False, truth=False)
     _tell_missing(model, found)
-    ask = model.predict if model.task == "tag" else model.predict_steps
-    said = [np.reshape(values, (len(values), -1)) for values in ask(found.rows.sequences)]
-    names = ["prediction"] if model.numbers.features == 1 else [f"prediction_{c}" for c in columns.input]
+    if model.task == "tag":
+        answered = model.predict(found.rows.sequences)
+    else:
+        answered = model.predict_steps(found.rows.sequences, covariates=found.rows.covariates)
+    said = [np.reshape(values, (len(values), -1)) for values in answered]
+    names = ["prediction"] if said and said[0].shape[1] == 1 else [f"prediction_{c}" for c in columns.input]
     if columns.layout == "wide":
         every = model.task == "tag"
         return {"prediction": [_plain(v if every else v[-1:]) for v in said]}
-    answers = np.full((len(table), model.numbers.features), np.nan)
+    answers = np.full((len(table), len(names)), np.nan)
     for values, rows in zip(said, found.places, strict=True):
         answers[rows] = values
     return dict(zip(names, answers.T.tolist(), strict=True))

@@ -39,11 +39,36 @@ def print_errors(found: NumberScores, name: str) -> None:
         "sequence": "sequences that it never saw",
         "file": "the whole file",
     }
-    table = _table(f"{found.steps:,} steps: {held[found.by]}", "RMSE", "MAE")
-    table.add_row(f"[bold]{name}[/bold]", *(f"[bold]{value:.6g}[/bold]" for value in found.scores.values()))
-    for baseline, scores in found.baselines.items():
-        table.add_row(baseline, *(f"{value:.6g}" for value in scores.values()))
+    print_scores(found.scores, found.baselines, f"{found.steps:,} steps: {held[found.by]}", name, digits=6)
+
+
+def print_scores(
+    scores: Mapping[str, float],
+    baselines: Mapping[str, Mapping[str, float]],
+    title: str,
+    name: str,
+    digits: int = 4,
+) -> None:
+    """Print a task's scores beside the baselines'; a score that a baseline lacks is a dash."""
+    shown = [key for key in scores if key != "ceiling"]
+    table = _table(title, *(NAMES.get(key, key.replace("_", " ")) for key in shown))
+    table.add_row(f"[bold]{name}[/bold]", *(f"[bold]{scores[key]:.{digits}g}[/bold]" for key in shown))
+    for baseline, found in baselines.items():
+        table.add_row(baseline, *(f"{found[key]:.{digits}g}" if key in found else "-" for key in shown))
+    if "ceiling" in scores:
+        table.add_row("best that the data allows", f"{scores['ceiling']:.4g}")
     result_console().print(table)
+
+
+NAMES = {
+    **HEADINGS,
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "mase": "MASE",
+    "smape": "sMAPE",
+    "span_f1": "span F1",
+}
 
 
 def print_seeds(runs: list[Evaluation], name: str) -> None:

@@ -10,11 +10,13 @@ from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.columns import choose_input, group_column, input_texts, label_column
 from elman.cli.options import add_settings, given_settings
 from elman.cli.output import say
+from elman.cli.route import recognise, route
 from elman.cli.run import Files, run_seeds, run_trial
-from elman.cli.train_numbers import run_numbers, task_of
+from elman.cli.train_numbers import run_numbers
+from elman.cli.train_sequences import SETTINGS, run_sequences
 from elman.data.table import Table
 from elman.errors import UsageError
-from elman.models.settings import NumberSettings, Settings
+from elman.models.settings import Settings
 from elman.models.trial import Rows, Trial, hold_out
 from elman.nn.settings import NetworkSettings
 from elman.settings import check_settings, settings_of
@@ -51,19 +53,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, "the network", NetworkSettings, seen)
     add_settings(parser, "learning", LoopSettings, seen)
     add_settings(parser, "rows and members", Settings, seen)
-    add_settings(parser, "numbers (--task tag, forecast)", NumberSettings, seen)
+    for task, kind in SETTINGS.items():
+        add_settings(parser, f"--task {task}", kind, seen)
 
 
 def add_number_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what says how a table of numbers is to be read."""
     parser.add_argument(
         "--task",
-        choices=("classify", "tag", "forecast"),
-        help="classify: a label for each text; tag: a number at every step; forecast: the next value of a "
-        "series (default: classify, or what --id and --time mean)",
+        choices=("classify", "regress", "tag", "forecast", "generate"),
+        help="classify, regress: a label, a number for each sequence; tag: one at every step; forecast: the next "
+        "values of a series; generate: the next symbols of a text (default: what the columns mean, which is said)",
     )
     parser.add_argument("--id", metavar="COL", help="rows are steps: those of one id are a sequence")
     parser.add_argument("--time", metavar="COL", help="rows are steps, in the order of this column")
+    parser.add_argument("--condition", metavar="COL", help="what texts are written under (generate)")
+    parser.add_argument(
+        "--covariates",
+        metavar="COL",
+        nargs="+",
+        action="extend",
+        help="other numbers of each step (forecast)",
+    )
+    parser.add_argument("--cut", metavar="TIME", help="steps from this time on are held out (tag, forecast)")
+    parser.add_argument("--from", dest="start", metavar="MODEL", help="go on learning from this model")
     add_cell_argument(parser)
 
 
@@ -82,15 +95,19 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     load_cells(arguments)
-    task = task_of(arguments)
-    if task != "classify":
-        return run_numbers(arguments, task, stem_of(arguments.data))
+    table = Table.read(arguments.data, encoding=arguments.encoding)
+    recognise(table, arguments)
+    way, task, plan = route(table, arguments)
+    if way == "numbers":
+        return run_numbers(arguments, task, stem_of(arguments.data), table)
+    if way == "sequences" and plan is not None:
+        return run_sequences(arguments, table, plan, task, stem_of(arguments.data))
     settings = text_settings(arguments)
     seed = settings.pop("random_state", None) or 0
     check_settings(Settings(**settings))
     check_seeds(arguments)
     files = Files.choose(arguments, stem=stem_of(arguments.data))
-    rows, about = read_rows(arguments)
+    rows, about = read_rows(arguments, table)
     say(describe_rows(rows, about))
     if arguments.seeds > 1:
         seeds = range(seed, seed + arguments.seeds)
@@ -99,12 +116,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def text_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Collect the settings that were given; refuse those that are about numbers."""
+    """Collect the settings that were given; refuse those that are about other tasks."""
     known = {item.name for item in settings_of(Settings)}
-    for name in given_settings(arguments, NumberSettings):
-        if name not in known:
-            message = f"--{name.replace('_', '-')} has no meaning for --task classify: it is about numbers"
-            raise UsageError(message, code="E139", help="leave it out")
+    for kind in SETTINGS.values():
+        for name in given_settings(arguments, kind):
+            if name not in known:
+                message = (
+                    f"--{name.replace('_', '-')} has no meaning for --task classify: it is about numbers"
+                )
+                raise UsageError(message, code="E139", help="leave it out")
     return given_settings(arguments, Settings)
 
 
@@ -118,9 +138,8 @@ def check_seeds(arguments: argparse.Namespace) -> None:
         )
 
 
-def read_rows(arguments: argparse.Namespace) -> tuple[Rows, dict[str, Any]]:
-    """Read DATA and check every row, before any learning."""
-    table = Table.read(arguments.data, encoding=arguments.encoding)
+def read_rows(arguments: argparse.Namespace, table: Table) -> tuple[Rows, dict[str, Any]]:
+    """Check every row, before any learning."""
     target = arguments.target or ("label" if Path(arguments.data).is_dir() else None)
     if target is None:
         raise UsageError(

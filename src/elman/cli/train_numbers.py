@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from elman.cli.numbers import Columns, Read, choose, notes, read
+from elman.cli.numbers import Columns, Read, choose, cuts_at, notes, read
 from elman.cli.options import ALIASES, given_settings
 from elman.cli.output import print_json, say
 from elman.cli.progress import interruptible, shown
@@ -20,39 +20,37 @@ from elman.models.model import Model
 from elman.models.number_trial import (
     Fold,
     NumberScores,
+    at_cuts,
     everything,
     hold_out,
+    is_copy,
     learning,
     make_estimator,
     measure,
 )
-from elman.models.settings import NumberSettings, Settings
+from elman.models.settings import (
+    ForecastSettings,
+    NumberSettings,
+    RegressSettings,
+    Settings,
+    TagSettings,
+    WriteSettings,
+)
 from elman.settings import check_settings, settings_of
 
-
-def task_of(arguments: argparse.Namespace) -> str:
-    """Take the task that was named, or the one that the options mean, and say so."""
-    if arguments.task is not None:
-        return str(arguments.task)
-    if arguments.id is None and arguments.time is None:
-        return "classify"
-    task = "forecast" if arguments.target is None else "tag"
-    said = "the next value of a series" if task == "forecast" else "a number at every step"
-    say(f"task: {task} ({said}), since rows are steps; --task chooses another")
-    return task
+SETTINGS: dict[str, type[NumberSettings]] = {"tag": TagSettings, "forecast": ForecastSettings}
 
 
-def run_numbers(arguments: argparse.Namespace, task: str, stem: str) -> int:
+def run_numbers(arguments: argparse.Namespace, task: str, stem: str, table: Table) -> int:
     """Learn, measure on what was held out, save, draw, print; the exit code."""
     settings = settings_for(arguments, task)
     seed = settings.pop("random_state", None) or 0
-    check_settings(NumberSettings(**settings))
+    check_settings(SETTINGS[task](**settings))
     files = Files.choose(arguments, stem)
-    table = Table.read(arguments.data, encoding=arguments.encoding)
     found = read(table, task, choose(table, task, arguments), learning=True)
     for line in notes(found):
         say(line)
-    fold = hold_out(found.rows, seed) if arguments.test is None else with_test(found, arguments)
+    fold = choose_fold(found, seed, arguments)
     start = time.monotonic()
     model, stopped = learn(task, settings, seed, fold, files)
     columns = found.columns.to_json()
@@ -74,16 +72,26 @@ def run_numbers(arguments: argparse.Namespace, task: str, stem: str) -> int:
 
 def settings_for(arguments: argparse.Namespace, task: str) -> dict[str, Any]:
     """Collect the settings that were given; refuse those that the task does not know."""
-    known = {item.name for item in settings_of(NumberSettings)}
-    for name in given_settings(arguments, Settings):
-        if name not in known:
-            option = ALIASES.get(name, "--" + name.replace("_", "-"))
-            message = f"{option} has no meaning for --task {task}: it is about texts and labels"
-            raise UsageError(message, code="E139", help="leave it out")
+    known = {item.name for item in settings_of(SETTINGS[task])}
+    for kind in (Settings, RegressSettings, WriteSettings, TagSettings, ForecastSettings):
+        for name in given_settings(arguments, kind):
+            if name not in known:
+                option = ALIASES.get(name, "--" + name.replace("_", "-"))
+                message = f"{option} has no meaning for --task {task}: it is about texts and labels"
+                raise UsageError(message, code="E139", help="leave it out")
     if arguments.seeds > 1 or arguments.group or arguments.split:
-        message = f"--seeds, --group and --split are not there yet for --task {task}"
+        message = f"--seeds, --group and --split are not there yet for --task {task} of numbers"
         raise UsageError(message, code="E139", help="leave it out")
-    return given_settings(arguments, NumberSettings)
+    return given_settings(arguments, SETTINGS[task])
+
+
+def choose_fold(found: Read, seed: int, arguments: argparse.Namespace) -> Fold:
+    """Hold out what the command line says: a file, the steps from a time on, or a fifth."""
+    if arguments.test is not None:
+        return with_test(found, arguments)
+    if arguments.cut is not None:
+        return at_cuts(found.rows, cuts_at(found, arguments.cut))
+    return hold_out(found.rows, seed)
 
 
 def with_test(found: Read, arguments: argparse.Namespace) -> Fold:
@@ -147,6 +155,8 @@ def tell(
         print_json({**scores.to_json(), "split": counts, **places})
         return
     print_errors(scores, name_of(model))
+    if model.task == "forecast" and is_copy(scores):
+        say("warning: the forecast says little more than the last value")
     for path in (files.model, *pictures):
         say(f"written: {path}")
     say(f"learnt, measured and drawn in {clock(time.monotonic() - start)}")

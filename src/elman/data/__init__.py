@@ -1,8 +1,10 @@
 """Values to arrays and back. Knows no network."""
 
 from elman.data.batch import Batch, batch_rows, make_batch, pad
-from elman.data.codec import CODECS, LabelCodec, TextCodec
+from elman.data.codec import LabelCodec, TextCodec
 from elman.data.delimited import write_csv
+from elman.data.kinds import CODECS
+from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
 from elman.data.numeric import constant_columns, number_column, parse_number
 from elman.data.samples import SAMPLES, load_names, load_sine, load_sine_to_cosine
@@ -17,6 +19,7 @@ __all__ = [
     "SAMPLES",
     "Batch",
     "LabelCodec",
+    "MixedCodec",
     "NumberCodec",
     "Steps",
     "Table",

@@ -71,7 +71,8 @@ def make_batch(
 ) -> Batch:
     """Build the batch of ``rows`` from all sequences, targets and weights (B,).
 
-    ``targets`` are classes (B,), or a list of B arrays (T, K) with the numbers to learn at every step.
+    ``targets`` are classes (B,), numbers (B, K), or a list of B arrays: the numbers (T, K) or classes (T,) to learn
+    at every step.
     """
     chosen = np.asarray(rows, dtype=np.int64)
     inputs, lengths = pad([sequences[row] for row in chosen.tolist()])
@@ -86,7 +87,7 @@ def make_batch(
 
 def _chosen(targets: npt.NDArray[np.integer[Any]] | Sequence[npt.NDArray[Any]], rows: Ids) -> Values:
     if isinstance(targets, np.ndarray):
-        return targets[rows].astype(np.int64)
+        return targets[rows].astype(np.float32 if targets.dtype.kind == "f" else np.int64)
     return pad([targets[row] for row in rows.tolist()])[0]
 
 

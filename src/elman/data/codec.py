@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from elman.data.numbers import NumberCodec
-from elman.data.sequences import as_labels
+from elman.data.sequences import as_labels, as_texts
 from elman.data.strings import Arrays, check_names, checked, damaged, pack, unpack
 from elman.data.units import BEGIN, END, UNITS, UNKNOWN
 from elman.errors import UsageError
@@ -105,6 +104,10 @@ class TextCodec:
         symbols = [self.vocabulary[0][i - 1] if i else UNKNOWN for i in first.tolist()]
         return self._unit.join([symbol for symbol in symbols if symbol not in (BEGIN, END)])
 
+    def joined(self, symbols: Sequence[str]) -> str:
+        """Make a text of symbols."""
+        return self._unit.join(symbols)
+
     def normalise(self, text: str) -> str:
         """Return ``text`` as ``decode`` gives it back when all its symbols are known."""
         return self._unit.join(self._symbols(text))
@@ -114,9 +117,10 @@ class TextCodec:
         self._check_fitted()
         return [self._unit.shown(symbol) for symbol in self._symbols(text) if symbol not in self._known]
 
-    def count_unknown(self, texts: Iterable[str]) -> Counter[str]:
+    def count_unknown(self, texts: Any) -> Counter[str]:
         """Count each symbol of ``texts`` that was never seen in training."""
         self._check_fitted()
+        texts = as_texts(texts)
         counts = Counter(itertools.chain.from_iterable(map(self._symbols, texts)))
         return Counter({self._unit.shown(s): n for s, n in counts.items() if s not in self._known})
 
@@ -320,8 +324,12 @@ class LabelCodec:
         given = as_labels(labels, "labels")
         if given.size == 0 or (given.dtype.kind == "U") != (self.classes_.dtype.kind == "U"):
             return np.full(given.shape, -1, dtype=np.int64)
-        places = np.minimum(np.searchsorted(self.classes_, given), len(self.classes_) - 1)
-        return np.where(self.classes_[places] == given, places, -1).astype(np.int64)
+        return self.find(given)
+
+    def find(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """Return the ids of an array of labels that was checked already, of the classes' kind; -1 for none."""
+        places = np.minimum(np.searchsorted(self.classes_, labels), len(self.classes_) - 1)
+        return np.where(self.classes_[places] == labels, places, -1).astype(np.int64)
 
     def decode(self, ids: npt.ArrayLike) -> npt.NDArray[Any]:
         """Return the labels (B,) of ids (B,).
@@ -395,10 +403,3 @@ def _restored_classes(kind: str, arrays: Arrays) -> npt.NDArray[Any]:
     if np.any(flags > np.uint8(1)):
         raise damaged("a truth value is neither 0 nor 1", "E322")
     return flags.astype(np.bool_)
-
-
-CODECS: dict[str, type[TextCodec] | type[LabelCodec] | type[NumberCodec]] = {
-    "text": TextCodec,
-    "label": LabelCodec,
-    "number": NumberCodec,
-}

@@ -68,11 +68,17 @@ def steps(
         ``time`` is None.
     """
     numbers = _numbers(table, _named(columns))
+    groups = step_rows(table, id, time)
+    return Steps([numbers[rows] for rows in groups.values()], list(groups), list(groups.values()))
+
+
+def step_rows(table: Table, id: str | None, time: str | None) -> dict[Any, Rows]:  # noqa: A002
+    """Return the rows of each sequence by its id, checked as ``steps`` does."""
     groups = _groups(table, id)
     if time is None:
         raise _no_order(table, groups, id)
     _check_order(table, groups, id, time)
-    return Steps([numbers[rows] for rows in groups.values()], list(groups), list(groups.values()))
+    return groups
 
 
 def wide(table: Table, columns: str | Sequence[str]) -> list[Series]:

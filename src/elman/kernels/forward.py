@@ -11,13 +11,16 @@ import numpy.typing as npt
 
 from elman.cells import Cell, State, main_state, make_cell, options_of
 from elman.errors import UsageError
-from elman.kernels.answer import linear, one_hot, pool
+from elman.kernels.answer import embed, linear, one_hot, pool
 from elman.kernels.looked import Looked, look_up
 from elman.kernels.native import compiled
 from elman.kernels.prefixes import Prefixes, find_prefixes
 from elman.kernels.scan import KERNELS, check_lengths, scan
 
 Tensors = Mapping[str, np.ndarray]
+
+WHOLE = frozenset({"classify", "regress"})
+"""Tasks with one answer for a sequence; the others have one at every step."""
 
 
 class Shape(Protocol):
@@ -57,10 +60,9 @@ def forward(
     Rows of symbols that begin alike share what is done to their beginnings; the bits are the same.
     """
     cell = cell_of(settings)
-    fits = (
-        task == "classify" and settings.symbols == "embedding" and settings.causal and type(cell) in KERNELS
-    )
-    if fits and "embedding.0.weight" in tensors and inputs.size and compiled(*tensors.values()):
+    fits = task in WHOLE and settings.symbols == "embedding" and settings.causal and type(cell) in KERNELS
+    ids = "embedding.0.weight" in tensors and inputs.dtype.kind != "f"
+    if fits and ids and inputs.size and compiled(*tensors.values()):
         lengths = check_lengths(lengths, inputs.shape[1], inputs.shape[0])
         prefixes, symbols = find_prefixes(inputs.reshape(*inputs.shape[:2], -1), lengths)
         return _classify_prefixes(settings, tensors, prefixes, symbols)
@@ -105,7 +107,8 @@ def run(
     tensors
         The weights, named as ``tensor_shapes`` names them.
     inputs
-        Ids (B, T) or (B, T, G); numbers (B, T, D) for a network without embeddings.
+        Ids (B, T) or (B, T, G); numbers (B, T, D) for a network without embeddings; for one that reads both,
+        the ids as floats, then the numbers (B, T, G + D).
     lengths
         (B,) whole numbers from 0 to T. Length 0 gives the answer of the first state; a cell that answers
         itself has none without a step, and gives noughts.
@@ -116,7 +119,7 @@ def run(
 
     Returns
     -------
-    The answers: logits (B, K) to classify, (B, T, K) to tag, nought beyond a row's length; and the final
+    The answers: (B, K) to classify or regress, (B, T, K) to tag, nought beyond a row's length; and the final
     state, shaped as ``state``.
     """
     inputs = np.swapaxes(inputs, 0, 1)
@@ -124,24 +127,30 @@ def run(
     embedded = read(settings, tensors, inputs, sizes)
     outputs, after = run_layers(settings, tensors, embedded, lengths, state)
     if cell_of(settings).answers:
-        answers = last_step(outputs, lengths) if task == "classify" else outputs
-    elif task == "classify":
+        answers = last_step(outputs, lengths) if task in WHOLE else outputs
+    elif task in WHOLE:
         answers = classify(settings, tensors, embedded, outputs, after, lengths)
     else:
         answers = linear(outputs, tensors["head.weight"], tensors["head.bias"])
         answers[np.arange(len(answers))[:, None] >= lengths] = 0
-    return answers if task == "classify" else np.swapaxes(answers, 0, 1), after
+    return answers if task in WHOLE else np.swapaxes(answers, 0, 1), after
 
 
 def read(
     settings: Shape, tensors: Tensors, inputs: np.ndarray, sizes: tuple[int, ...] = ()
 ) -> np.ndarray | Looked:
-    """What the layers read: embedded or one-hot ids (T, B) or (T, B, G), or numbers (T, B, D) as they are."""
+    """What the layers read: embedded or one-hot ids (T, B) or (T, B, G), numbers (T, B, D), or both."""
     dtype = next(iter(tensors.values())).dtype
     if settings.symbols == "one-hot":
         if len(sizes) != 1:
             raise UsageError(f"one-hot symbols are one column of ids, not {len(sizes)}", code="E164")
         return one_hot(inputs, sizes[0], dtype)
+    if "embedding.0.weight" in tensors and inputs.dtype.kind == "f":
+        tables = sum(name.startswith("embedding.") for name in tensors)
+        symbols = embed(
+            [tensors[f"embedding.{g}.weight"] for g in range(tables)], inputs[..., :tables].astype(np.int64)
+        )
+        return np.concatenate([symbols, inputs[..., tables:]], axis=-1)
     if "embedding.0.weight" in tensors:
         columns = range(1 if inputs.ndim == 2 else inputs.shape[-1])
         return look_up([tensors[f"embedding.{g}.weight"] for g in columns], inputs)
@@ -270,8 +279,8 @@ def tensor_shapes(
 ) -> dict[str, tuple[int, ...]]:
     """Name every weight of a network and its shape, in the order of ``nn.Network``'s own.
 
-    ``sizes`` says how many ids each column has, ``features`` how many numbers a step has if there are no
-    ids, ``outputs`` how many logits or numbers an answer has.
+    ``sizes`` says how many ids each column has, ``features`` how many numbers a step has, ``outputs`` how many
+    logits or numbers an answer has.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for g, size in enumerate(sizes if settings.symbols == "embedding" else ()):
@@ -291,13 +300,13 @@ def tensor_shapes(
 
 def input_width(settings: Shape, sizes: tuple[int, ...], features: int) -> int:
     """How many numbers a step of the first layer's input has, D; an unknown one-hot symbol has no place."""
-    if features:
+    if not sizes:
         return features
-    return sizes[0] - 1 if settings.symbols == "one-hot" else settings.embedding_size
+    return sizes[0] - 1 if settings.symbols == "one-hot" else settings.embedding_size + features
 
 
 def _head_width(settings: Shape, width: int, first: int, task: str) -> int:
     """How many numbers the head reads: at every step one output; to classify, all that is put together."""
-    if task != "classify":
+    if task not in WHOLE:
         return width
     return width * len(settings.pooling.split("+")) + (first if settings.shortcut else 0)

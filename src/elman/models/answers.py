@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from elman import kernels
 from elman.cells import GRU, LSTM, RNN, State, cell_class
 from elman.data.batch import batch_prefixes, batch_rows, pad
-from elman.data.codec import TextCodec
+from elman.data.codec import LabelCodec, TextCodec
 from elman.data.sequences import as_texts
 from elman.errors import DataError, UsageError
 
@@ -34,6 +34,16 @@ def encode(model: Model, X: Any) -> Encoded:
     return model.inputs.encode_all(as_texts(X) if isinstance(model.inputs, TextCodec) else X)
 
 
+def regress(model: Model, X: Any) -> Values:
+    """Give the numbers of each sequence, in the user's units: (B,) or (B, K)."""
+    return narrow(model.numbers.decode(whole(model, encode(model, X))))
+
+
+def whole(model: Model, sequences: Encoded) -> Floats:
+    """Give what the network says of each encoded sequence: (B, K)."""
+    return _each(model, sequences, lambda answers: answers, None)
+
+
 def classify(model: Model, X: Any) -> NDArray[Any]:
     """Give the most probable label of each sequence: (B,)."""
     return model.labels.decode(probabilities(model, encode(model, X)).argmax(axis=1))
@@ -41,12 +51,20 @@ def classify(model: Model, X: Any) -> NDArray[Any]:
 
 def probabilities(model: Model, sequences: Encoded, progress: Progress | None = None) -> Floats:
     """Give the probability of each class for each encoded sequence: (B, K)."""
-    answer = np.empty((len(sequences), len(model.labels.classes_)), np.float32)
+    return _each(model, sequences, kernels.softmax, progress)
+
+
+def _each(
+    model: Model, sequences: Encoded, of: Callable[[Floats], Floats], progress: Progress | None
+) -> Floats:
+    """Average ``of`` what each member says of each sequence: (B, K)."""
+    outputs = len(model.targets.classes_) if isinstance(model.targets, LabelCodec) else model.targets.features
+    answer = np.empty((len(sequences), outputs), np.float32)
     done = 0
     sizes = getattr(model.inputs, "sizes", ())
-    for rows, inputs, lengths in _batches(model, sequences, alike=isinstance(model.inputs, TextCodec)):
+    for rows, inputs, lengths in batches(model, sequences, alike=isinstance(model.inputs, TextCodec)):
         parts = [kernels.forward(model.settings, one, inputs, lengths, sizes=sizes) for one in model.members]
-        answer[rows] = _mean([kernels.softmax(logits) for logits in parts])
+        answer[rows] = mean_of([of(said) for said in parts])
         done += len(rows)
         if progress is not None:
             progress(done, len(sequences))
@@ -54,19 +72,38 @@ def probabilities(model: Model, sequences: Encoded, progress: Progress | None = 
 
 
 def tag(model: Model, X: Any) -> Any:
-    """Give the numbers of every step, in the user's units: B arrays (T,) or (T, K); one array if X is one."""
-    answers = [_narrow(model.numbers.decode(part)) for part in channels(model, encode(model, X))]
+    """Give the label of every step, B arrays (T,); or its numbers, (T,) or (T, K). One array if X is one."""
+    if isinstance(model.targets, LabelCodec):
+        answers = [
+            model.labels.decode(part.argmax(axis=1)) for part in step_probabilities(model, encode(model, X))
+        ]
+        return (
+            np.array(answers) if isinstance(X, np.ndarray) and X.dtype.kind != "O" and X.ndim > 1 else answers
+        )
+    answers = [narrow(model.numbers.decode(part)) for part in channels(model, encode(model, X))]
     regular = isinstance(X, np.ndarray) and X.dtype.kind != "O"
     return np.array(answers) if regular else answers
 
 
-def channels(model: Model, sequences: Encoded) -> list[Floats]:
-    """Give what the network says at every step of encoded sequences: B arrays (T, K)."""
+def step_probabilities(model: Model, sequences: Encoded) -> list[Floats]:
+    """Give the probability of each class at every step of encoded sequences: B arrays (T, K)."""
+    return channels(model, sequences, of=kernels.softmax)
+
+
+def channels(
+    model: Model, sequences: Encoded, of: Callable[[Floats], Floats] = lambda said: said
+) -> list[Floats]:
+    """Give what the network says at every step of encoded sequences, or ``of`` it: B arrays (T, K)."""
     found: dict[int, Floats] = {}
-    for rows, inputs, lengths in _batches(model, sequences):
-        answer = _mean(_run(model, inputs, lengths)[0])
+    for rows, inputs, lengths in batches(model, sequences):
+        answer = mean_of([of(said) for said in run(model, inputs, lengths)[0]])
         found |= {row: answer[n, : lengths[n]] for n, row in enumerate(rows.tolist())}
     return [found[row] for row in range(len(sequences))]
+
+
+def most_likely(model: Model, X: Any) -> list[NDArray[Any]]:
+    """Give the most probable next symbol after each step of each text, from its beginning: B arrays (n + 1,)."""
+    return [model.labels.decode(part.argmax(axis=1)) for part in step_probabilities(model, encode(model, X))]
 
 
 def forecast(model: Model, X: Any, horizon: int = 1) -> Values:
@@ -77,23 +114,23 @@ def forecast(model: Model, X: Any, horizon: int = 1) -> Values:
     series = encode(model, X)
     _check_not_empty(series)
     answer = np.empty((len(series), horizon, model.numbers.features))
-    for rows, inputs, lengths in _batches(model, series):
+    for rows, inputs, lengths in batches(model, series):
         answer[rows] = model.numbers.decode(_free_run(model, inputs, lengths, horizon))
-    return _narrow(answer)
+    return narrow(answer)
 
 
 def _free_run(model: Model, inputs: NDArray[Any], lengths: NDArray[np.int64], horizon: int) -> Floats:
     """From the state after the series on, what the network says is what it reads next: (B, horizon, D)."""
-    parts, states = _run(model, inputs, lengths)
+    parts, states = run(model, inputs, lengths)
     ones = np.ones_like(lengths)
-    said = [_mean(parts)[np.arange(len(lengths)), lengths - 1]]
+    said = [mean_of(parts)[np.arange(len(lengths)), lengths - 1]]
     while len(said) < horizon:
-        parts, states = _run(model, said[-1][:, None], ones, states)
-        said.append(_mean(parts)[:, 0])
+        parts, states = run(model, said[-1][:, None], ones, states)
+        said.append(mean_of(parts)[:, 0])
     return np.stack(said, axis=1)
 
 
-def _run(
+def run(
     model: Model, inputs: NDArray[Any], lengths: NDArray[np.int64], states: list[State] | None = None
 ) -> tuple[list[Floats], list[State]]:
     """Run every member from its own state on: what each says, and its state after."""
@@ -106,7 +143,7 @@ def _run(
     return [said for said, _ in pairs], [state for _, state in pairs]
 
 
-def _mean(parts: list[Floats]) -> Floats:
+def mean_of(parts: list[Floats]) -> Floats:
     """Average what the members say, in their order."""
     total = parts[0]
     for part in parts[1:]:
@@ -114,7 +151,7 @@ def _mean(parts: list[Floats]) -> Floats:
     return np.asarray(total / np.float32(len(parts)), np.float32)
 
 
-def _batches(
+def batches(
     model: Model, sequences: Encoded, *, alike: bool = False
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]]:
     """Rows of like length together, or such as begin alike, which share the work on their beginnings.
@@ -128,7 +165,7 @@ def _batches(
         yield rows, *pad([sequences[row] for row in rows])
 
 
-def _narrow(values: Values) -> Values:
+def narrow(values: Values) -> Values:
     """One number a step needs no axis of its own."""
     return values[..., 0] if values.shape[-1] == 1 else values
 
@@ -146,13 +183,17 @@ class Task(NamedTuple):
     """What a task needs and gives: kinds of codecs, the network's own task, and what answers."""
 
     inputs: tuple[str, ...]
-    targets: str
+    targets: tuple[str, ...]
     network: str
     answer: Callable[..., Any]
 
 
+READ = ("text", "number", "mixed")
+
 TASKS: dict[str, Task] = {
-    "classify": Task(("text", "number"), "label", "classify", classify),
-    "tag": Task(("number",), "number", "tag", tag),
-    "forecast": Task(("number",), "number", "tag", forecast),
+    "classify": Task(READ, ("label",), "classify", classify),
+    "regress": Task(READ, ("number",), "regress", regress),
+    "tag": Task(READ, ("number", "label"), "tag", tag),
+    "forecast": Task(("number",), ("number",), "tag", forecast),
+    "generate": Task(("prompt",), ("label",), "tag", most_likely),
 }

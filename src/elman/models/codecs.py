@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from elman.data.codec import CODECS, LabelCodec, TextCodec
+from elman.data.codec import LabelCodec, TextCodec
+from elman.data.kinds import CODECS, Codec, Reader
 from elman.data.numbers import NumberCodec
+from elman.data.prompt import PromptCodec
 from elman.models.answers import TASKS
 from elman.models.model import Model
 from elman.sealed import Arrays
-
-Codec = TextCodec | LabelCodec | NumberCodec
 
 FIRST_KINDS = {"inputs": "text", "labels": "label"}
 """Codecs whose kind is not written: there were no others at first."""
@@ -20,11 +20,11 @@ FIRST_KINDS = {"inputs": "text", "labels": "label"}
 
 def of(model: Model) -> dict[str, Codec]:
     """The codecs by their parts in the file."""
-    return {"inputs": model.inputs, _targets_of(model.task): model.targets}
+    return {"inputs": model.inputs, _part_of(model.targets): model.targets}
 
 
-def _targets_of(task: str) -> str:
-    return "labels" if TASKS[task].targets == "label" else "targets"
+def _part_of(targets: Codec) -> str:
+    return "labels" if isinstance(targets, LabelCodec) else "targets"
 
 
 def describe(part: str, codec: Codec) -> dict[str, Any]:
@@ -32,27 +32,23 @@ def describe(part: str, codec: Codec) -> dict[str, Any]:
     return ({} if codec.kind == FIRST_KINDS.get(part) else {"kind": codec.kind}) | codec.settings()
 
 
-def restore(
-    task: str, settings: dict[str, Any], tensors: Arrays
-) -> tuple[TextCodec | NumberCodec, LabelCodec | NumberCodec]:
+def restore(task: str, settings: dict[str, Any], tensors: Arrays) -> tuple[Reader, LabelCodec | NumberCodec]:
     """Build the codecs of inputs and targets again; ``ValueError`` if they are not those of the task."""
     if task not in TASKS:
         raise ValueError(f"there is no task {task!r}")
-    part = _targets_of(task)
+    part = next((name for name in ("labels", "targets") if name in settings), "targets")
     if settings.keys() != {"inputs", part}:
         raise ValueError("its codecs are not those of its task")
     inputs, targets = (_restored(name, settings[name], tensors) for name in ("inputs", part))
     if inputs.kind not in TASKS[task].inputs or isinstance(inputs, LabelCodec):
         raise ValueError(f"it cannot {task} what a {inputs.kind} codec reads")
-    if targets.kind != TASKS[task].targets or isinstance(targets, TextCodec):
+    if targets.kind not in TASKS[task].targets or not isinstance(targets, (LabelCodec, NumberCodec)):
         raise ValueError(f"it cannot {task} with answers of a {targets.kind} codec")
-    if task == "forecast":
-        _check_same(inputs, targets)
     return inputs, targets
 
 
-def _check_same(inputs: Codec, targets: Codec) -> None:
-    """What a forecaster says is what it reads next."""
+def check_same(inputs: Codec, targets: Codec) -> None:
+    """What a plain forecaster says is what it reads next."""
     mine, others = inputs.arrays(), targets.arrays()
     same = all(np.array_equal(mine[name], others[name]) for name in mine)
     if not same or inputs.settings() != targets.settings() or inputs.settings()["masks"]:
@@ -67,9 +63,11 @@ def _restored(part: str, settings: dict[str, Any], tensors: Arrays) -> Codec:
     return CODECS[kind].restore(settings, under(f"codecs.{part}.", tensors))
 
 
-def width_of(inputs: TextCodec | NumberCodec) -> tuple[tuple[int, ...], int]:
-    """What a network reads: how many ids each column has, or none and how many numbers a step has."""
-    return (inputs.sizes, 0) if isinstance(inputs, TextCodec) else ((), inputs.size)
+def width_of(inputs: Reader) -> tuple[tuple[int, ...], int]:
+    """What a network reads: how many ids each column has, and how many numbers a step has."""
+    if isinstance(inputs, (TextCodec, PromptCodec)):
+        return inputs.sizes, 0
+    return ((), inputs.size) if isinstance(inputs, NumberCodec) else (inputs.sizes, inputs.size)
 
 
 def outputs_of(targets: LabelCodec | NumberCodec) -> int:

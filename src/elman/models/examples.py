@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman.data.batch import Batch, batch_rows, make_batch
-from elman.data.codec import LabelCodec, TextCodec
 from elman.errors import DataError, UsageError
 
 MOST_STEPS = 100_000
@@ -23,10 +21,13 @@ VALIDATION_BATCH = 512
 
 @dataclass(frozen=True)
 class Examples:
-    """B encoded sequences with their targets, classes (B,) or B arrays (T, K), and weights (B,) or None."""
+    """B encoded sequences with their targets and weights (B,), or None.
+
+    Targets are classes (B,) or numbers (B, K); or at every step, B arrays (T,) or (T, K).
+    """
 
     sequences: Sequence[NDArray[Any]]
-    targets: NDArray[np.int64] | list[NDArray[np.float32]]
+    targets: NDArray[Any] | list[NDArray[Any]]
     weights: NDArray[np.float32] | None
 
     def batches(self, rows: NDArray[np.int64], size: int, seed: Sequence[int] | None = None) -> list[Batch]:
@@ -43,24 +44,13 @@ class Examples:
         return [(batch, int(batch.lengths.sum()) if every_step else len(batch)) for batch in batches]
 
 
-def encode(
-    texts: list[str],
-    labels: NDArray[Any],
-    inputs: TextCodec,
-    classes: LabelCodec,
-    weights: NDArray[np.float32] | None,
-) -> Examples:
-    """Encode rows with codecs that are fitted already."""
-    return Examples(inputs.encode_all(texts), classes.encode(labels), weights)
-
-
 def input_keys(texts: Sequence[str]) -> list[str]:
     """Tell which rows hold the same input: equal after NFC, as the codec reads them."""
     return [unicodedata.normalize("NFC", text) for text in texts]
 
 
-def check_learnable(texts: list[str], labels: NDArray[Any]) -> None:
-    """Refuse, in one sentence, rows from which nothing can be learnt."""
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse, in one sentence, texts from which nothing can be learnt."""
     if not texts:
         raise DataError(
             "there are no rows to learn from", code="E260", help="give at least two labelled sequences"
@@ -76,6 +66,10 @@ def check_learnable(texts: list[str], labels: NDArray[Any]) -> None:
                 code="E262",
                 help="cut it into shorter sequences",
             )
+
+
+def check_classes(labels: NDArray[Any]) -> None:
+    """Refuse labels that are all the same."""
     classes = np.unique(labels)
     if len(classes) < 2:
         raise DataError(
@@ -104,15 +98,3 @@ def class_weights(
         )
     rows = each[index].astype(np.float32)
     return rows if weights is None else rows * weights
-
-
-def fingerprint(texts: list[str], labels: NDArray[Any], weights: NDArray[np.float32] | None) -> str:
-    """Tell these rows from any others, so that a run is only resumed on the rows it began with."""
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
-    for label in labels.tolist():
-        digest.update(repr(label).encode() + b"\0")
-    if weights is not None:
-        digest.update(weights.tobytes())
-    return digest.hexdigest()

@@ -42,10 +42,10 @@ class Reading:
     features: int = 0
     task: str = "classify"
     loss: str = "auto"
-    first: Tensors | None = None
+    first: Tensors | Sequence[Tensors] | None = None
 
-    def network(self, settings: FitSettings) -> Network:
-        """Build a network; what is not among the given first weights is drawn."""
+    def network(self, settings: FitSettings, number: int = 0) -> Network:
+        """Build a network; what is not among the given first weights, its own or all's, is drawn."""
         network = Network(
             settings.network_settings(),
             self.sizes,
@@ -55,7 +55,8 @@ class Reading:
             loss=self.loss,
         )
         if self.first:
-            network.load_tensors(network.tensors() | self.first)
+            first = self.first if isinstance(self.first, dict) else self.first[number % len(self.first)]
+            network.load_tensors(network.tensors() | first)
         return network
 
 
@@ -195,7 +196,7 @@ class Learning:
     def _learn(self, number: int) -> Generator[FitProgress, None, None]:
         """Learn one network; however it ends, its best weights are in ``networks``."""
         seed = int(np.random.SeedSequence([self.plan.seed, number]).generate_state(1)[0])
-        network, (resume, self._resume) = self._network(seed), (self._resume, None)
+        network, (resume, self._resume) = self._network(seed, number), (self._resume, None)
         steps = self._steps(number, network, seed, resume)
         last: Progress | None = None
         try:
@@ -251,11 +252,11 @@ class Learning:
             return usual_epochs(len(rows))
         return max(1, round(self.plan.updates / len(batches(1))))
 
-    def _network(self, seed: int) -> Network:
+    def _network(self, seed: int, number: int) -> Network:
         """Build a network with first weights drawn from ``seed``; the caller's random state is put back."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = self.plan.reading.network(self.settings)
+            network = self.plan.reading.network(self.settings, number)
         return network.to("cuda" if self.settings.device == "cuda" else "cpu")
 
     def _validator(self, held: Rows) -> Callable[[Any], dict[str, float]]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman.data.codec import LabelCodec, TextCodec
+from elman.data.codec import LabelCodec
+from elman.data.kinds import Reader
 from elman.data.numbers import NumberCodec
-from elman.data.sequences import as_texts
 from elman.errors import UsageError
-from elman.models import answers
+from elman.models import answers, forecasts
 from elman.nn.settings import NetworkSettings
 
 Tensors = dict[str, NDArray[np.float32]]
@@ -31,8 +31,8 @@ class Model:
     Attributes
     ----------
     task
-        ``"classify"``: one label per sequence; ``"tag"``: numbers at every step; ``"forecast"``: the next
-        values of a series.
+        ``"classify"``, ``"regress"``: one label, or some numbers, per sequence; ``"tag"``: a label or numbers
+        at every step; ``"forecast"``: the next values of a series; ``"generate"``: the next symbols of a text.
     settings
         The network's settings.
     inputs, targets
@@ -44,15 +44,18 @@ class Model:
         What it was trained on: columns, counts, split, seed, versions (JSON values only).
     scores
         Scores on held-out data, as ``elman train`` prints them (JSON values only).
+    details
+        What else a task needs to answer (JSON values only): of a forecast its horizon and covariates.
     """
 
     task: str
     settings: NetworkSettings
-    inputs: TextCodec | NumberCodec
+    inputs: Reader
     targets: LabelCodec | NumberCodec
     members: tuple[Tensors, ...]
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def labels(self) -> LabelCodec:
@@ -83,45 +86,69 @@ class Model:
         """How many numbers were learnt, all members together."""
         return sum(tensor.size for member in self.members for tensor in member.values())
 
-    def predict(self, X: Any, horizon: int | None = None) -> Any:
+    def predict(
+        self, X: Any, horizon: int | None = None, *, covariates: Any = None, future: Any = None
+    ) -> Any:
         """Answer each of B sequences.
 
         Parameters
         ----------
         X
-            Texts, or sequences of numbers (T,) or (T, D) in the units of training.
+            Texts, sequences of numbers (T,) or (T, D) in the units of training, or texts with numbers.
         horizon
-            To forecast only: how many steps to go beyond the end of each series; None is 1. What the network
-            says is what it reads next.
+            To forecast only: how many steps to go beyond the end of each series; None is what the network says
+            at once. Beyond that, what it says is what it reads next.
+        covariates, future
+            To forecast only: the covariates of each step (T, C), and of the steps ahead (horizon, C).
 
         Returns
         -------
-        To classify: the most probable labels (B,), of the type of the y it learnt from. To tag: B arrays
-        (T,), or (T, K) if a step has several numbers; one array if X is one. To forecast: (B, horizon), or
-        (B, horizon, D).
+        To classify: the most probable labels (B,), of the type of the y it learnt from. To regress: (B,) or
+        (B, K). To tag: B arrays (T,), or (T, K) if a step has several numbers; one array if X is one. To
+        forecast: (B, horizon), or (B, horizon, D). To generate: the likeliest next symbols, B arrays.
 
         Raises
         ------
         UsageError, DataError
             If a sequence cannot be read, or a horizon is given that has no meaning.
         """
-        answer = answers.TASKS[self.task].answer
-        if horizon is None:
-            return answer(self, X)
-        if self.task != "forecast":
-            raise self._cannot("only a forecast has a horizon")
-        return answer(self, X, horizon)
+        if self.task == "forecast":
+            return forecasts.predict(self, X, horizon, covariates, future)
+        if horizon is not None or covariates is not None or future is not None:
+            raise self._cannot("only a forecast has a horizon and covariates")
+        return answers.TASKS[self.task].answer(self, X)
 
-    def predict_steps(self, series: Any) -> Any:
-        """Give the next value after every step of each series: B arrays (T,) or (T, D); one array for one."""
+    def predict_steps(self, series: Any, *, covariates: Any = None) -> Any:
+        """Give the next value after every step of each series: B arrays (T,) or (T, D); one array for one.
+
+        With covariates that are known ahead, (T, C) are enough; the last step's answer then knows none, and
+        is NaN.
+        """
         if self.task != "forecast":
             raise self._cannot("only a forecaster knows a next value")
-        return answers.tag(self, series)
+        return forecasts.predict_steps(self, series, covariates)
 
-    def predict_proba(
-        self, X: Any, *, progress: Callable[[int, int], None] | None = None
-    ) -> NDArray[np.float32]:
+    def predict_interval(
+        self,
+        series: Any,
+        horizon: int | None = None,
+        *,
+        coverage: float = 0.9,
+        covariates: Any = None,
+        future: Any = None,
+    ) -> Any:
+        """Give the ends between which the next values lie with this probability: (B, horizon[, D], 2).
+
+        They are found by split conformal prediction on what was held out while learning.
+        """
+        if self.task != "forecast":
+            raise self._cannot("only a forecast has intervals")
+        return forecasts.predict_interval(self, series, horizon, coverage, covariates, future)
+
+    def predict_proba(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
         """Give the probability of each class for each sequence: (B, K), rows summing to 1.
+
+        A tagger gives them at every step: B arrays (T, K); a generator those of each next symbol.
 
         Parameters
         ----------
@@ -131,13 +158,57 @@ class Model:
         progress
             Called with (rows done, rows in all) now and then.
         """
+        if not isinstance(self.targets, LabelCodec):
+            raise self._cannot("its answers are numbers, so it has no probabilities")
         if self.task != "classify":
-            raise self._cannot("only a classifier has probabilities")
+            return answers.step_probabilities(self, answers.encode(self, X))
         return answers.probabilities(self, answers.encode(self, X), progress)
+
+    def generate(
+        self,
+        n: int = 1,
+        prime: str = "",
+        *,
+        condition: Any = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        longest: int = 200,
+        seed: int | None = None,
+    ) -> list[str]:
+        """Draw ``n`` texts, symbol by symbol.
+
+        Parameters
+        ----------
+        prime
+            How every text begins.
+        condition
+            What they are to be like: one of the conditions of training; None: whatever comes.
+        temperature
+            The logits are divided by it: below 1 the likely becomes likelier; near 0 the likeliest is taken.
+        top_k
+            Only so many of the likeliest symbols are drawn from.
+        top_p
+            Only the likeliest symbols are drawn from whose probabilities add up to this.
+        longest
+            Symbols after which a text is cut.
+        seed
+            The same seed gives the same texts; None draws anew.
+
+        Raises
+        ------
+        UsageError, DataError
+            If this model generates nothing, or an argument has no meaning.
+        """
+        if self.task != "generate":
+            raise self._cannot("only a generator writes texts")
+        from elman.models.writing import Draw, write
+
+        return write(self, n, prime, condition, Draw(temperature, top_k, top_p), longest, seed)
 
     def unknown_symbols(self, X: Any) -> Counter[str]:
         """Count the symbols in ``X`` that were never seen in training; all are read as one unknown symbol."""
-        return self.inputs.count_unknown(as_texts(X)) if isinstance(self.inputs, TextCodec) else Counter()
+        return Counter() if isinstance(self.inputs, NumberCodec) else self.inputs.count_unknown(X)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file, whole or not at all (see ``elman.load``)."""

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elman.data.codec import LabelCodec
+from elman.data.kinds import Reader
 from elman.data.numbers import NumberCodec
 from elman.data.series import as_series, as_targets
 from elman.data.split import split
-from elman.errors import missing_extra
+from elman.data.tags import are_labels, as_tags
+from elman.errors import DataError, UsageError, missing_extra
+from elman.models import examples
+from elman.models.codecs import outputs_of, width_of
+from elman.models.conformal import half_widths
+from elman.models.forecasting import Form, Given, check_given, truths
 from elman.models.model import Model
-from elman.models.settings import NumberSettings
+from elman.models.reading import Inputs, as_inputs, check_inputs, keys_of, kind_of, make_codec, measured
+from elman.models.settings import ForecastSettings, NumberSettings, TagSettings
 from elman.settings import check_settings
 
 try:
@@ -41,8 +49,8 @@ UPDATES = 1000
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class SequenceTagger(RegressorMixin, BaseEstimator, NumberSettings):  # type: ignore[misc]
-    """Learn numbers at every step of a sequence with a recurrent network.
+class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignore[misc]
+    """Learn a label, or numbers, at every step of a sequence with a recurrent network.
 
     The settings are keyword arguments; the docs list each with its sentence.
 
@@ -57,14 +65,15 @@ class SequenceTagger(RegressorMixin, BaseEstimator, NumberSettings):  # type: ig
     def fit(
         self, X: Any, y: Any, *, first_weights: FirstWeights = None, checkpoint: str | Path | None = None
     ) -> SequenceTagger:
-        """Learn from sequences and the numbers of their steps.
+        """Learn from sequences and the labels or numbers of their steps.
 
         Parameters
         ----------
         X
-            B sequences of numbers, (T,) or (T, D) each; NaN where one is missing.
+            B sequences of numbers, (T,) or (T, D) each, NaN where one is missing; B texts; or B pairs of a text
+            and numbers.
         y
-            B sequences as long, (T,) or (T, K) each.
+            B sequences as long: labels (a text is one label for each character), or numbers (T,) or (T, K).
         first_weights
             Arrays by tensor name, as ``model_.members`` has them, to begin with; the others are drawn.
         checkpoint
@@ -86,19 +95,31 @@ class SequenceTagger(RegressorMixin, BaseEstimator, NumberSettings):  # type: ig
         """Learn as ``fit`` does, yielding progress after every update; ``break`` keeps the best so far."""
         check_settings(self)
         lessons.check_reading(self, forwards=False)
-        plan = self._plan(as_series(X), y, lessons.checked_weights(first_weights))
+        plan = self._plan(X, y, lessons.checked_weights(first_weights))
         yield from fit_steps(plan, self, checkpoint, self._finish)
 
     def predict(self, X: Any) -> Any:
-        """Give the numbers of every step: B arrays (T,) or (T, K); one array if X is one."""
+        """Give the label or numbers of every step: B arrays (T,) or (T, K); one array if X is one."""
         check_is_fitted(self, "model_")
         return self.model_.predict(X)
 
-    def score(self, X: Any, y: Any) -> float:
-        """Give R², the share of the variance that is explained, over all steps of all sequences."""
+    def predict_proba(self, X: Any) -> list[Floats]:
+        """Give the probability of each label at every step: B arrays (T, K), columns as ``classes_``."""
         check_is_fitted(self, "model_")
-        sequences = as_series(X)
-        return explained(self.model_.predict(sequences), as_targets(y, sequences))
+        found: list[Floats] = self.model_.predict_proba(X)
+        return found
+
+    def score(self, X: Any, y: Any) -> float:
+        """Give the share of steps with the right label; of numbers R², over all steps of all sequences."""
+        check_is_fitted(self, "model_")
+        inputs = as_inputs(X, kind := kind_of(X))
+        if not isinstance(self.targets_, LabelCodec):
+            return explained(self.model_.predict(inputs), as_targets(y, measured(inputs, kind, self.inputs_)))
+        tags = as_tags(y, measured(inputs, kind, self.inputs_))
+        said = [self.targets_.find(part) for part in self.model_.predict(inputs)]
+        return float(
+            np.concatenate([a == self.targets_.find(b) for a, b in zip(said, tags, strict=True)]).mean()
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all; ``elman.load`` reads it."""
@@ -109,27 +130,63 @@ class SequenceTagger(RegressorMixin, BaseEstimator, NumberSettings):  # type: ig
         """Tell scikit-learn that rows are sequences, not lines of a numeric table."""
         return sequence_tags(super().__sklearn_tags__())
 
-    def _plan(self, X: list[Values], y: Any, first: dict[str, Floats] | None) -> Plan:
+    def _plan(self, X: Any, y: Any, first: dict[str, Floats] | None) -> Plan:
         """Check everything, hold sequences out, fit the codecs on the others: all before learning starts."""
-        lessons.check_sequences(X, most=lessons.most_steps(self))
-        targets, seed = as_targets(y, X), seed_of(self.random_state)
-        keys = [sequence.tobytes() for sequence in X]
-        rest, held = split(keys, [0] * len(X), self.validation_fraction, seed)
-        self.inputs_ = NumberCodec(scaling=self.scaling).fit([X[row] for row in rest])
-        self.targets_ = NumberCodec(scaling=self.scaling).fit([targets[row] for row in rest])
+        kind = kind_of(X)
+        inputs = as_inputs(X, kind)
+        if kind == "number":
+            lessons.check_sequences(inputs, most=lessons.most_steps(self))
+        else:
+            check_inputs(inputs, kind)
+        seed = seed_of(self.random_state)
+        rest, held = split(keys_of(inputs, kind), [0] * len(inputs), self.validation_fraction, seed)
         self.rows_ = {"training": len(rest), "validation": len(held)}
-        encoded = self.inputs_.encode_all(X), self.targets_.encode_all(targets)
-        steps = None if self.stateful else self.tbptt
-        found = lessons.windows([encoded[0][row] for row in rest], [encoded[1][row] for row in rest], steps)
-        more = lessons.windows([encoded[0][row] for row in held], [encoded[1][row] for row in held], steps)
+        self.inputs_ = make_codec(kind, self, edges=False).fit([inputs[row] for row in rest])
+        encoded = self.inputs_.encode_all(inputs), self._encoded(y, inputs, kind, rest)
+        found, more = self._windows(*encoded, rest, held)
         learnt = lessons.joined(found, more)
         training, kept = (
             np.arange(len(found.sequences)),
             np.arange(len(found.sequences), len(learnt.sequences)),
         )
-        examples = lessons.StepExamples(learnt, self.inputs_.features, self.input_noise)
+        if self.input_noise and kind != "number":
+            raise UsageError(
+                "input_noise has no meaning here: symbols take no noise", code="E172", help="leave it out"
+            )
+        values = self.inputs_.features if isinstance(self.inputs_, NumberCodec) else 0
+        lessons_ = lessons.StepExamples(learnt, values, self.input_noise)
         everything = np.arange(len(learnt.sequences))
-        return number_plan(self, "tag", examples, (training, kept), everything, seed, first)
+        return number_plan(self, "tag", lessons_, (training, kept), everything, seed, first)
+
+    def _windows(
+        self, read: list[Any], said: list[Any], rest: Rows, held: Rows
+    ) -> tuple[examples.Examples, examples.Examples]:
+        """What is learnt and what is held out: whole sequences, or the last part of each if they are few."""
+        steps = None if self.stateful else self.tbptt
+        pick = [[(part[row], row) for row in rows] for rows in (rest, held) for part in (read, said)]
+        early, early_said, late, late_said = ([values for values, _ in part] for part in pick)
+        share = self.validation_fraction
+        if not len(held) and share and not self.stateful:
+            cuts = [len(values) - int(len(values) * share) for values in early]
+            steps = steps or lessons.WINDOW
+            late, late_said = ([v[c:] for v, c in zip(p, cuts, strict=True)] for p in (early, early_said))
+            early, early_said = ([v[:c] for v, c in zip(p, cuts, strict=True)] for p in (early, early_said))
+            there = [n for n, values in enumerate(late) if len(values)]
+            late, late_said = [late[n] for n in there], [late_said[n] for n in there]
+        return lessons.windows(early, early_said, steps), lessons.windows(late, late_said, steps)
+
+    def _encoded(self, y: Any, inputs: Inputs, kind: str, rest: Rows) -> list[Any]:
+        """What is to be said at every step; the codec learns from the rows of ``rest`` alone if it scales."""
+        steps = measured(inputs, kind, self.inputs_)
+        if are_labels(y, self.answers):
+            tags = as_tags(y, steps)
+            self.targets_ = LabelCodec(np.unique(np.concatenate(tags)))
+            self.classes_ = self.targets_.classes_
+            examples.check_classes(self.classes_)
+            return [self.targets_.find(part) for part in tags]
+        targets = as_targets(y, steps)
+        self.targets_ = NumberCodec(scaling=self.scaling).fit([targets[row] for row in rest])
+        return self.targets_.encode_all(targets)
 
     def _finish(self, learning: Learning) -> None:
         self.history_ = learning.history
@@ -138,7 +195,7 @@ class SequenceTagger(RegressorMixin, BaseEstimator, NumberSettings):  # type: ig
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
-class SequenceForecaster(RegressorMixin, BaseEstimator, NumberSettings):  # type: ignore[misc]
+class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # type: ignore[misc]
     """Learn the next value of series with a recurrent network.
 
     The settings are keyword arguments; the docs list each with its sentence. The last part of every series in
@@ -157,10 +214,11 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, NumberSettings):  # type
         series: Any,
         y: None = None,
         *,
+        covariates: Any = None,
         first_weights: FirstWeights = None,
         checkpoint: str | Path | None = None,
     ) -> SequenceForecaster:
-        """Learn from series: from every step to the next.
+        """Learn from series: from every step to the next ones.
 
         Parameters
         ----------
@@ -168,6 +226,8 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, NumberSettings):  # type
             B series of numbers, (T,) or (T, D) each.
         y
             Not used; scikit-learn asks for it.
+        covariates
+            B arrays (T,) or (T, C): other numbers of each step, NaN where one is missing.
         first_weights
             Arrays by tensor name, as ``model_.members`` has them, to begin with; the others are drawn.
         checkpoint
@@ -180,7 +240,8 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, NumberSettings):  # type
         DivergedError
             If the loss becomes NaN; ``model_`` then holds the best weights so far.
         """
-        run_all(self.fit_iter(series, first_weights=first_weights, checkpoint=checkpoint), self.verbose)
+        given = {"covariates": covariates, "first_weights": first_weights, "checkpoint": checkpoint}
+        run_all(self.fit_iter(series, **given), self.verbose)
         return self
 
     def fit_iter(
@@ -188,32 +249,73 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, NumberSettings):  # type
         series: Any,
         y: None = None,
         *,
+        covariates: Any = None,
         first_weights: FirstWeights = None,
         checkpoint: str | Path | None = None,
     ) -> Generator[FitProgress, None, None]:
         """Learn as ``fit`` does, yielding progress after every update; ``break`` keeps the best so far."""
         check_settings(self)
         lessons.check_reading(self, forwards=True)
-        plan = self._plan(as_series(series, "series"), lessons.checked_weights(first_weights))
+        plan = self._plan(as_series(series, "series"), covariates, lessons.checked_weights(first_weights))
         yield from fit_steps(plan, self, checkpoint, self._finish)
 
-    def predict(self, series: Any, horizon: int | None = None) -> Values:
-        """Give the next values, each fed with the one before: (B, horizon) or (B, horizon, D); None is 1."""
+    def predict(
+        self, series: Any, horizon: int | None = None, covariates: Any = None, future: Any = None
+    ) -> Values:
+        """Give the next values, beyond the learnt horizon each fed with the ones before.
+
+        Parameters
+        ----------
+        horizon
+            Steps ahead; None: as many as the network says at once.
+        covariates
+            B arrays (T, C), as in training.
+        future
+            B arrays (horizon, C): the covariates of the steps ahead, if they are known.
+
+        Returns
+        -------
+        (B, horizon), or (B, horizon, D).
+        """
         check_is_fitted(self, "model_")
-        answers: Values = self.model_.predict(series, horizon)
+        answers: Values = self.model_.predict(series, horizon, covariates=covariates, future=future)
         return answers
 
-    def predict_steps(self, series: Any) -> Any:
+    def predict_interval(
+        self,
+        series: Any,
+        horizon: int | None = None,
+        coverage: float = 0.9,
+        covariates: Any = None,
+        future: Any = None,
+    ) -> Values:
+        """Give the ends between which the next values lie with this probability: (B, horizon[, D], 2)."""
+        check_is_fitted(self, "model_")
+        ends: Values = self.model_.predict_interval(
+            series, horizon, coverage=coverage, covariates=covariates, future=future
+        )
+        return ends
+
+    def predict_steps(self, series: Any, covariates: Any = None) -> Any:
         """Give the next value after every step: B arrays (T,) or (T, D); one array if ``series`` is one."""
         check_is_fitted(self, "model_")
-        return self.model_.predict_steps(series)
+        return self.model_.predict_steps(series, covariates=covariates)
 
-    def score(self, series: Any, y: None = None) -> float:
+    def score(self, series: Any, y: None = None, *, covariates: Any = None) -> float:
         """Give R², the share of the variance that is explained, over every step to the next."""
         check_is_fitted(self, "model_")
         known = as_series(series, "series")
-        answers = self.model_.predict_steps([values[:-1] for values in known])
-        return explained(answers, [values[1:] for values in known])
+        answers = self.model_.predict_steps(known, covariates=covariates)
+        return explained([values[:-1] for values in answers], [values[1:] for values in known])
+
+    def backtest(
+        self, series: Any, horizon: int | None = None, origins: int = 10, covariates: Any = None
+    ) -> dict[str, Any]:
+        """Forecast from several origins of each series, as ``elman.models.backtest.backtest`` says."""
+        from elman.models.backtest import backtest
+
+        check_is_fitted(self, "model_")
+        return backtest(self.model_, series, horizon, origins=origins, covariates=covariates)
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all; ``elman.load`` reads it."""
@@ -226,41 +328,101 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, NumberSettings):  # type
         tags.target_tags.required = False
         return tags
 
-    def _plan(self, series: list[Values], first: dict[str, Floats] | None) -> Plan:
-        """Check everything, hold the last parts out, fit the codec on the first: before learning starts."""
+    def _plan(self, series: list[Values], covariates: Any, first: dict[str, Floats] | None) -> Plan:
+        """Check everything, hold the last parts out, fit the codecs on the first: before learning starts."""
         lessons.check_series(series)
-        seed = seed_of(self.random_state)
-        cuts = [last_learnt(len(values), self.validation_fraction) for values in series]
-        self.codec_ = NumberCodec(scaling=self.scaling).fit(
-            [values[: cut + 1] for values, cut in zip(series, cuts, strict=True)]
-        )
-        encoded = self.codec_.encode_all(series)
+        self.given_ = self._given(series, covariates)
+        seed, ahead = seed_of(self.random_state), self.horizon
+        for row, values in enumerate(series):
+            if len(values) <= ahead:
+                message = f"the series has {len(values)} steps, too few to learn {ahead} steps ahead from"
+                raise DataError(
+                    message,
+                    code="E286",
+                    where=f"series[{row}]",
+                    help="set a smaller horizon, or leave it out",
+                )
+        self.cuts_ = [last_learnt(len(values), self.validation_fraction, ahead) for values in series]
+        read, said = self._encoded(self.given_)
         steps = None if self.stateful else self.tbptt or lessons.WINDOW
-        early = [values[: cut + 1] for values, cut in zip(encoded, cuts, strict=True)]
+        ends = [
+            cut if cut == len(v) - ahead else cut - ahead + 1
+            for cut, v in zip(self.cuts_, series, strict=True)
+        ]
+        early = [(a[:n], b[:n]) for a, b, n in zip(read, said, ends, strict=True)]
         found, whole = (
-            lessons.windows([v[:-1] for v in part], [v[1:] for v in part], steps) for part in (early, encoded)
+            lessons.windows(*map(list, zip(*part, strict=True)), steps)
+            for part in (early, list(zip(read, said, strict=True)))
         )
-        learnt = lessons.StepExamples(lessons.joined(found, whole), self.codec_.features, self.input_noise)
-        held = np.array([r for r, v in enumerate(encoded) if cuts[r] < len(v) - 1], np.int64)
+        learnt = lessons.StepExamples(lessons.joined(found, whole), self.inputs_.features, self.input_noise)
+        held = np.array([r for r, values in enumerate(said) if self.cuts_[r] < len(values)], np.int64)
         self.rows_ = {
-            "training": sum(cuts),
-            "validation": sum(len(encoded[r]) - 1 - cuts[r] for r in held.tolist()),
+            "training": sum(ends),
+            "validation": sum(len(said[r]) - self.cuts_[r] for r in held.tolist()),
         }
         rows = np.arange(len(found.sequences))
         everything = np.arange(len(rows), len(learnt.rows.sequences))
-        examples = lessons.TimeExamples(learnt, encoded, cuts)
+        examples = lessons.TimeExamples(learnt, read, said, self.cuts_)
         return number_plan(self, "forecast", examples, (rows, held), everything, seed, first)
+
+    def _given(self, series: list[Values], covariates: Any) -> Given:
+        """Check the covariates, and take the form that follows from them."""
+        beside = None if covariates is None else as_series(covariates, "covariates")
+        count = beside[0].shape[1] if beside else 0
+        known, past = (count, 0) if self.covariates_known else (0, count)
+        self.form_ = Form(series[0].shape[1], self.horizon, known, past, self.normalise)
+        given = Given(series, beside if known else None, beside if past else None)
+        check_given(given, self.form_, 0)
+        return given
+
+    def _encoded(self, given: Given) -> tuple[list[Floats], list[Floats]]:
+        """What is read and what is to be said at each step from which the whole horizon follows."""
+        form, ahead = self.form_, self.horizon
+        if form.plain:
+            parts = [values[: cut + 1] for values, cut in zip(given.series, self.cuts_, strict=True)]
+            self.inputs_ = self.targets_ = NumberCodec(scaling=self.scaling).fit(parts)
+            encoded = self.inputs_.encode_all(given.series)
+            return [values[:-1] for values in encoded], [values[1:] for values in encoded]
+        reads = [values[: len(values) - ahead] for values in given.read(form)]
+        says = [truths(values, form) for values in given.series]
+        ends = [max(1, cut - ahead + 1) for cut in self.cuts_]
+        self.inputs_, self.targets_ = (
+            NumberCodec(scaling=self.scaling).fit([v[:n] for v, n in zip(part, ends, strict=True)])
+            for part in (reads, says)
+        )
+        return self.inputs_.encode_all(reads), self.targets_.encode_all(says)
 
     def _finish(self, learning: Learning) -> None:
         self.history_ = learning.history
         if learning.networks:
-            self.model_ = number_model(self, "forecast", self.codec_, self.codec_, learning, self.rows_)
+            details = self._intervals(learning)
+            if not self.form_.plain or "intervals" in details:
+                details |= {"form": asdict(self.form_)}
+            model = number_model(self, "forecast", self.inputs_, self.targets_, learning, self.rows_)
+            self.model_ = replace(model, details=details)
+
+    def _intervals(self, learning: Learning) -> dict[str, Any]:
+        """Half widths of intervals, by the network that did not learn from the last parts."""
+        if not learning.complete or not self.rows_["validation"] or not self.intervals:
+            return {}
+        network = (learning.networks[0],)
+        first = Model(
+            "forecast",
+            self.network_settings(),
+            self.inputs_,
+            self.targets_,
+            network,
+            details={"form": asdict(self.form_)},
+        )
+        found = half_widths(first, self.given_, self.cuts_)
+        return {"intervals": found} if found else {}
 
 
-def last_learnt(steps: int, fraction: float) -> int:
+def last_learnt(steps: int, fraction: float, ahead: int = 1) -> int:
     """Give the step up to which a series is learnt: the last part in time is held out, if enough is left."""
     held = int(steps * fraction)
-    return steps - 1 - held if steps - 1 - held >= max(1, held) else steps - 1
+    enough = held >= ahead and steps - ahead - held >= max(1, held - ahead + 1)
+    return steps - 1 - held if enough else steps - ahead
 
 
 def number_plan(
@@ -273,9 +435,8 @@ def number_plan(
     first: dict[str, Floats] | None,
 ) -> Plan:
     """Put a plan together; all members hold out the same."""
-    inputs, targets = (
-        (estimator.codec_,) * 2 if task == "forecast" else (estimator.inputs_, estimator.targets_)
-    )
+    (sizes, features), targets = width_of(estimator.inputs_), estimator.targets_
+    loss = "nll" if isinstance(targets, LabelCodec) else estimator.loss
     learnt = examples.learnt.rows if task == "forecast" else examples.rows
     weights = {} if first is None else first
     rows = lessons.fingerprint(learnt.sequences, learnt.targets, list(weights.values()))
@@ -283,7 +444,7 @@ def number_plan(
         examples=examples,
         folds=[fold] * estimator.members,
         everything=everything if estimator.refit and len(fold[1]) else None,
-        reading=Reading((), targets.features, inputs.size, "tag", estimator.loss, first),
+        reading=Reading(sizes, outputs_of(targets), features, "tag", loss, first),
         seed=seed,
         identity={"settings": settings_that_matter(estimator, seed), "rows": rows},
         tbptt=lessons.chunk_of(estimator),
@@ -294,8 +455,8 @@ def number_plan(
 def number_model(
     settings: NumberSettings,
     task: str,
-    inputs: NumberCodec,
-    targets: NumberCodec,
+    inputs: Reader,
+    targets: NumberCodec | LabelCodec,
     learning: Learning,
     rows: dict[str, int],
 ) -> Model:

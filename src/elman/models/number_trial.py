@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from elman.errors import DataError
 from elman.models.model import Model
+from elman.models.naive import find_period, fit_ar, seasonal
+from elman.train.series_scores import smape
 
 if TYPE_CHECKING:
     from elman.models.learning import FitProgress
@@ -28,11 +30,12 @@ ENOUGH = 5
 
 @dataclass(frozen=True)
 class NumberRows:
-    """B sequences (T, D); to tag, with a target (T, K) for each of their steps."""
+    """B sequences (T, D); to tag, with a target (T, K) for each of their steps; to forecast, with covariates."""
 
     task: str
     sequences: list[Values]
     targets: list[Values] | None = None
+    covariates: list[Values] | None = None
 
     @property
     def steps(self) -> int:
@@ -45,16 +48,16 @@ class NumberRows:
 
     def take(self, rows: list[int]) -> NumberRows:
         """Only these sequences."""
-        targets = None if self.targets is None else [self.targets[row] for row in rows]
-        return NumberRows(self.task, [self.sequences[row] for row in rows], targets)
+        parts = [None if p is None else [p[row] for row in rows] for p in (self.targets, self.covariates)]
+        return NumberRows(self.task, [self.sequences[row] for row in rows], *parts)
 
     def until(self, cuts: list[int]) -> NumberRows:
         """Only the steps before each cut."""
-        pairs = list(zip(self.sequences, cuts, strict=True))
-        targets = None
-        if self.targets is not None:
-            targets = [values[:cut] for values, cut in zip(self.targets, cuts, strict=True)]
-        return NumberRows(self.task, [values[:cut] for values, cut in pairs], targets)
+
+        def cut(part: list[Values] | None) -> list[Values] | None:
+            return None if part is None else [values[:c] for values, c in zip(part, cuts, strict=True)]
+
+        return NumberRows(self.task, cut(self.sequences) or [], cut(self.targets), cut(self.covariates))
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,11 @@ def by_time(rows: NumberRows) -> Fold:
     """Hold out the last part of each sequence; the network reads what comes before it first."""
     least = 3 if rows.task == "forecast" else 2
     cuts = [len(s) - max(1, round(HELD * len(s))) if len(s) > least else len(s) for s in rows.sequences]
+    return at_cuts(rows, cuts)
+
+
+def at_cuts(rows: NumberRows, cuts: list[int]) -> Fold:
+    """Hold out the steps from each sequence's cut on; the network reads what comes before them first."""
     learnt = rows.until(cuts)
     counted = []
     for values, truth, cut in zip(rows.sequences, rows.truth(), cuts, strict=True):
@@ -118,6 +126,7 @@ def make_estimator(task: str, settings: dict[str, Any], seed: int) -> Any:
     """Build the estimator of the task."""
     from elman.models.number_estimators import SequenceForecaster, SequenceTagger
 
+    settings = {"answers": "numbers", **settings} if task == "tag" else settings
     kind = SequenceTagger if task == "tag" else SequenceForecaster
     return kind(**settings, random_state=seed)
 
@@ -125,21 +134,25 @@ def make_estimator(task: str, settings: dict[str, Any], seed: int) -> Any:
 def learning(estimator: Any, rows: NumberRows, checkpoint: Path | None) -> Generator[FitProgress, None, None]:
     """Learn; every update is yielded."""
     given = (rows.sequences,) if rows.targets is None else (rows.sequences, rows.targets)
-    steps: Generator[FitProgress, None, None] = estimator.fit_iter(*given, checkpoint=checkpoint)
+    more = {} if rows.covariates is None else {"covariates": rows.covariates}
+    steps: Generator[FitProgress, None, None] = estimator.fit_iter(*given, checkpoint=checkpoint, **more)
     return steps
 
 
 def measure(model: Model, fold: Fold) -> NumberScores:
     """Score the model on the steps that count, beside what needs no network."""
     truth = [_wide(values) for values in fold.measured.truth()]
-    if fold.measured.task == "tag":
-        answers = [_wide(values) for values in model.predict(fold.measured.sequences)]
+    rows = fold.measured
+    if rows.task == "tag":
+        answers = [_wide(values) for values in model.predict(rows.sequences)]
     else:
-        answers = [_wide(v) for v in model.predict_steps([s[:-1] for s in fold.measured.sequences])]
+        said = model.predict_steps(rows.sequences, covariates=rows.covariates)
+        answers = [_wide(values[:-1]) for values in said]
     plain = baselines(fold, truth)
+    usual = _usual_errors(fold)
     return NumberScores(
-        errors(answers, truth, fold.counted),
-        {name: errors(said, truth, fold.counted) for name, said in plain.items()},
+        errors(answers, truth, fold.counted, usual),
+        {name: errors(said, truth, fold.counted, usual) for name, said in plain.items()},
         int(sum(mask.sum() for mask in fold.counted)),
         fold.by,
         answers,
@@ -149,19 +162,72 @@ def measure(model: Model, fold: Fold) -> NumberScores:
 
 
 def baselines(fold: Fold, truth: list[Values]) -> dict[str, list[Values]]:
-    """The mean of what was learnt; to forecast, the last value too."""
-    mean = np.concatenate([_wide(values) for values in fold.learnt.truth()]).mean(axis=0)
+    """The mean of what was learnt; to forecast, also the last value, the value a period ago, and AR(p)."""
+    known = [_wide(values) for values in fold.learnt.truth()]
+    mean = np.concatenate(known).mean(axis=0)
     plain = {"mean of training": [np.broadcast_to(mean, values.shape) for values in truth]}
-    if fold.measured.task == "forecast":
-        plain["last value"] = [_wide(values[:-1]) for values in fold.measured.sequences]
+    if fold.measured.task == "tag":
+        return plain | {"linear regression on the step's own numbers": linear(fold, known)}
+    learnt, measured = ([_wide(v) for v in part.sequences] for part in (fold.learnt, fold.measured))
+    plain["last value"] = [values[:-1] for values in measured]
+    period = find_period(learnt)
+    if period > 1:
+        plain[f"value {period} steps ago"] = [seasonal(values, period) for values in measured]
+    fitted = fit_ar(learnt)
+    if fitted is not None:
+        plain[f"AR({fitted.order})"] = [fitted.next_values(values)[:-1] for values in measured]
     return plain
 
 
-def errors(answers: list[Values], truth: list[Values], counted: list[Mask]) -> dict[str, float]:
-    """Root of the mean squared error, and mean absolute error, over the steps that count."""
-    off = [(a - y)[mask] for a, y, mask in zip(answers, truth, counted, strict=True)]
-    gaps = np.concatenate(off)
-    return {"rmse": float(np.sqrt((gaps**2).mean())), "mae": float(np.abs(gaps).mean())}
+def linear(fold: Fold, known: list[Values]) -> list[Values]:
+    """Answer each step by least squares from its own numbers; a missing one counts as the mean."""
+    learnt, measured = ([_wide(values) for values in part.sequences] for part in (fold.learnt, fold.measured))
+    every = np.concatenate(learnt)
+    mean = np.nan_to_num(np.nanmean(every, axis=0)) if len(every) else np.zeros(every.shape[1])
+
+    def table(values: Values) -> Values:
+        return np.concatenate([np.where(np.isnan(values), mean, values), np.ones((len(values), 1))], axis=1)
+
+    fitted = np.linalg.lstsq(table(every), np.concatenate(known), rcond=None)[0]
+    return [table(values) @ fitted for values in measured]
+
+
+def _usual_errors(fold: Fold) -> float:
+    """Mean absolute change from step to step in what was learnt, by which MASE measures; 0 for none."""
+    if fold.learnt.task == "tag":
+        return 0.0
+    changes = [np.abs(np.diff(_wide(values), axis=0)).ravel() for values in fold.learnt.sequences]
+    flat = np.concatenate(changes)
+    return float(flat.mean()) if flat.size else 0.0
+
+
+def errors(
+    answers: list[Values], truth: list[Values], counted: list[Mask], usual: float = 0.0
+) -> dict[str, float]:
+    """Root of the mean squared error and mean absolute error over the steps that count; of forecasts more.
+
+    A step of which nothing can be said (NaN) does not count.
+    """
+    pairs = [(a[mask], y[mask]) for a, y, mask in zip(answers, truth, counted, strict=True)]
+    said, wanted = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    there = ~np.isnan(said).any(axis=1)
+    off = said[there] - wanted[there]
+    found = {"rmse": float(np.sqrt((off**2).mean())), "mae": float(np.abs(off).mean())}
+    if not usual:
+        return found
+    return found | {"mase": found["mae"] / usual, "smape": smape(said[there], wanted[there])}
+
+
+def is_copy(found: NumberScores) -> bool:
+    """Whether a forecast says little more than the last value: it is ten times nearer to it than the truth is."""
+    said, last = [], []
+    for answers, truth, mask in zip(found.answers, found.truth, found.counted, strict=True):
+        before = np.concatenate([np.full((1, truth.shape[1]), np.nan), truth[:-1]])
+        there = mask & ~np.isnan(before).any(axis=1) & ~np.isnan(answers).any(axis=1)
+        said.append((answers - before)[there])
+        last.append((truth - before)[there])
+    one, other = (np.concatenate(part) for part in (said, last))
+    return bool(one.size) and float((one**2).mean()) < 0.01 * float((other**2).mean())
 
 
 def _wide(values: Any) -> Values:

@@ -11,22 +11,23 @@ import numpy as np
 
 from elman.cells import CELLS, check_cell
 from elman.data.codec import LabelCodec, TextCodec
-from elman.data.numbers import NumberCodec
+from elman.data.kinds import Reader
 from elman.errors import ElmanError, ModelFileError
 from elman.files import write_whole
 from elman.kernels.forward import cell_of, input_width, tensor_shapes
 from elman.models import codecs, self_test
 from elman.models.answers import BUILT_IN, TASKS
+from elman.models.forecasting import check_details
 from elman.models.model import Model
 from elman.nn.settings import NetworkSettings
 from elman.sealed import Arrays, Kind, refuse, seal, unseal
 from elman.settings import check_settings
 
 FORMAT = 1
-FEATURES = frozenset({"numbers", "one-hot"})
+FEATURES = frozenset({"numbers", "one-hot", "details", "mixed", "prompt"})
 """What this version can read beyond format 1; a file that requires more is refused."""
 
-LATER = {"symbols": "embedding"}
+LATER = {"symbols": "embedding", "memory": None}
 """Settings that format 1 did not begin with, and the value that goes without saying."""
 
 MOST_FILE_BYTES = 4 << 30
@@ -103,7 +104,7 @@ def to_bytes(model: Model) -> bytes:
         "members": len(model.members),
         "training": model.training,
         "scores": model.scores,
-    }
+    } | ({"details": model.details} if model.details else {})
     return seal(KIND, manifest, _tensors(model))
 
 
@@ -128,13 +129,14 @@ def from_bytes(data: bytes, source: str = "these bytes") -> Model:
 def _features(model: Model) -> list[str]:
     """What a reader must know beyond texts and labels."""
     texts = isinstance(model.inputs, TextCodec) and isinstance(model.targets, LabelCodec)
-    return ([] if texts else ["numbers"]) + ["one-hot"] * (model.settings.symbols == "one-hot")
+    kinds = [model.inputs.kind] if model.inputs.kind in FEATURES else [] if texts else ["numbers"]
+    return kinds + ["one-hot"] * (model.settings.symbols == "one-hot") + ["details"] * bool(model.details)
 
 
 def _settings(model: Model) -> dict[str, Any]:
     """The network's settings; one that came later stands there only where it differs from its default."""
     settings = dataclasses.asdict(model.settings)
-    return {name: value for name, value in settings.items() if value != LATER.get(name)}
+    return {name: value for name, value in settings.items() if name not in LATER or value != LATER[name]}
 
 
 def _tensors(model: Model) -> Arrays:
@@ -157,15 +159,24 @@ def _rebuild(manifest: dict[str, Any], tensors: Arrays) -> Model:
     if not members or known != len(tensors):
         raise ValueError("it holds other tensors than its settings imply")
     model = Model(
-        manifest["task"], settings, inputs, targets, members, manifest["training"], manifest["scores"]
+        manifest["task"],
+        settings,
+        inputs,
+        targets,
+        members,
+        manifest["training"],
+        manifest["scores"],
+        manifest.get("details", {}),
     )
+    if model.task == "forecast":
+        check_details(model)
     for member in members:
         _check_shapes(member, shapes_of(model))
     _check_own_cell(model)
     return model
 
 
-def _check_columns(settings: NetworkSettings, inputs: TextCodec | NumberCodec) -> None:
+def _check_columns(settings: NetworkSettings, inputs: Reader) -> None:
     if settings.symbols == "one-hot" and len(codecs.width_of(inputs)[0]) != 1:
         raise ValueError("one-hot symbols are one column of ids, and its codec gives others")
 
@@ -210,7 +221,8 @@ def _check_manifest(manifest: Any, source: str) -> None:
     if not isinstance(manifest, dict):
         refuse(KIND, "foreign", source)
     _check_age(manifest, source)
-    if manifest.keys() != _MANIFEST_KEYS:
+    wanted = _MANIFEST_KEYS | ({"details"} if "details" in manifest["features"] else set())
+    if manifest.keys() != wanted or not isinstance(manifest.get("details", {}), dict):
         _refuse(f"{source} is damaged: its manifest has other parts than a model file has", source, "E303")
 
 

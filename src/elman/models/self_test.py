@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from elman.data.codec import TextCodec
+from elman.data.codec import LabelCodec, TextCodec
+from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
-from elman.models.answers import Encoded, channels, probabilities
+from elman.data.prompt import PromptCodec
+from elman.models.answers import Encoded, channels, probabilities, step_probabilities, whole
 from elman.models.model import Model
 
 TOLERANCE = 1e-5
@@ -17,9 +19,13 @@ STEPS = (12, 12, 5)
 
 
 def outputs(model: Model) -> NDArray[np.float32]:
-    """Answer the inputs: probabilities (B, K), or what is said at all steps of all of them (T, K)."""
+    """Answer the inputs: what is said of each (B, K), or at all steps of all of them (T, K)."""
     if model.task == "classify":
         return probabilities(model, inputs(model))
+    if model.task == "regress":
+        return whole(model, inputs(model))
+    if isinstance(model.targets, LabelCodec):
+        return np.concatenate(step_probabilities(model, inputs(model)))
     return np.concatenate(channels(model, inputs(model)))
 
 
@@ -27,6 +33,10 @@ def inputs(model: Model) -> Encoded:
     """Make a few inputs from the codec alone, so that no training row is given away."""
     if isinstance(model.inputs, TextCodec):
         return model.inputs.encode_all(_texts(model.inputs))
+    if isinstance(model.inputs, PromptCodec):
+        return model.inputs.encode_all(_texts(model.inputs.text))
+    if isinstance(model.inputs, MixedCodec):
+        return _both(model.inputs)
     return [_numbers(model.inputs, steps, stride) for stride, steps in enumerate(STEPS, start=1)]
 
 
@@ -41,6 +51,14 @@ def _texts(codec: TextCodec) -> list[str]:
     known = min(codec.sizes[0], 65)
     rows = [list(range(1, known, stride))[:12] for stride in (1, 3, 7)]
     return ["", *(codec.decode(np.array(ids, np.int32)) for ids in rows)]
+
+
+def _both(codec: MixedCodec) -> Encoded:
+    found = []
+    for stride, ids in enumerate(codec.text.encode_all(_texts(codec.text)), start=1):
+        columns, numbers = ids.reshape(len(ids), -1), _numbers(codec.numbers, len(ids), stride)
+        found.append(np.concatenate([columns.astype(np.float32), numbers], axis=1))
+    return found
 
 
 def _numbers(codec: NumberCodec, steps: int, stride: int) -> NDArray[np.float32]:

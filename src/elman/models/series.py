@@ -77,14 +77,15 @@ class TimeExamples:
     ----------
     learnt
         What is learnt.
-    series
-        Encoded series (T, D).
+    inputs, targets
+        For each series what is read (N, D) and what is to be said (N, K) at each step.
     cuts
         For each of them the step at which the held-out part begins.
     """
 
     learnt: StepExamples
-    series: Sequence[Floats]
+    inputs: Sequence[Floats]
+    targets: Sequence[Floats]
     cuts: Sequence[int]
 
     def batches(self, rows: Rows, size: int, seed: Sequence[int]) -> list[Batch]:
@@ -97,21 +98,20 @@ class TimeExamples:
         return [pair for group in groups for pair in self._held(group)]
 
     def _held(self, group: list[int]) -> list[tuple[Chunk, float]]:
-        carry, pairs = Carry(), [(self.series[row], self.cuts[row]) for row in group]
-        before = [values[max(0, cut - WARM_UP) : cut + 1] for values, cut in pairs]
-        after = [values[cut:] for values, cut in pairs]
-        steps = float(sum(len(values) - 1 for values in after))
+        carry = Carry()
+        before = [slice(max(0, self.cuts[row] - WARM_UP), self.cuts[row]) for row in group]
+        after = [slice(self.cuts[row], None) for row in group]
+        steps = float(sum(len(self.inputs[row][part]) for row, part in zip(group, after, strict=True)))
         return [
-            (_next_steps(before, carry, first=True), 0.0),
-            (_next_steps(after, carry, first=False), steps),
+            (self._chunk(group, before, carry, first=True), 0.0),
+            (self._chunk(group, after, carry, first=False), steps),
         ]
 
-
-def _next_steps(series: list[Floats], carry: Carry, *, first: bool) -> Chunk:
-    """From every step of ``series`` to the next, side by side."""
-    inputs, lengths = pad([values[:-1] for values in series])
-    targets, _ = pad([values[1:] for values in series])
-    return Chunk(inputs, targets, lengths, None, carry, first)
+    def _chunk(self, group: list[int], parts: list[slice], carry: Carry, *, first: bool) -> Chunk:
+        """These parts of the series, side by side."""
+        inputs, lengths = pad([self.inputs[row][part] for row, part in zip(group, parts, strict=True)])
+        targets, _ = pad([self.targets[row][part] for row, part in zip(group, parts, strict=True)])
+        return Chunk(inputs, targets, lengths, None, carry, first)
 
 
 def windows(sequences: Sequence[Floats], targets: Sequence[Floats], steps: int | None) -> Examples:

@@ -76,6 +76,11 @@ class Settings(FitSettings):
     updates_per_epoch: int | None = setting(
         None, "Updates in an epoch if rows are drawn by class; none: as many as pass over them once.", least=1
     )
+    scaling: str = setting(
+        "standard",
+        "Bring each feature to mean 0 and deviation 1, or leave it.",
+        choices=("standard", "none"),
+    )
     class_weight: str | dict[object, float] | None = setting(
         None, 'Weight of each class: "balanced" makes all classes count alike, none counts rows alike.'
     )
@@ -91,11 +96,7 @@ class NumberSettings(FitSettings, LossSettings):
     learning_rate: float = with_default(LoopSettings, "learning_rate", 0.01)
     patience: int | None = with_default(LoopSettings, "patience", None)
     members: int = with_default(FitSettings, "members", 1)
-    scaling: str = setting(
-        "standard",
-        "Bring each feature to mean 0 and deviation 1, or leave it.",
-        choices=("standard", "none"),
-    )
+    scaling: str = with_default(Settings, "scaling", "standard")
     stateful: bool = setting(
         False,
         "Learn each sequence from its start to its end in chunks, the state carried from one to the next.",
@@ -108,6 +109,65 @@ class NumberSettings(FitSettings, LossSettings):
     input_noise: float = setting(
         0.0, "Standard deviation of the noise added to the scaled inputs while learning.", least=0
     )
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class TagSettings(NumberSettings):
+    """What can be set to tag steps."""
+
+    unit: str = with_default(Settings, "unit", "character")
+    answers: str = setting(
+        "auto",
+        "What a target is: a label or a number; auto: texts and truth values are labels.",
+        choices=("auto", "labels", "numbers"),
+    )
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class ForecastSettings(NumberSettings):
+    """What can be set to forecast."""
+
+    horizon: int = setting(
+        1, "Steps ahead that are said at once; beyond them what is said is what is read next.", least=1
+    )
+    normalise: str = setting(
+        "none",
+        "What a value is measured by: itself, the last value (changes), or the mean size of its series so far.",
+        choices=("none", "last", "scale"),
+    )
+    intervals: bool = setting(
+        True, "Find, by forecasts of what was held out, how wide an interval around a forecast must be."
+    )
+    covariates_known: bool = setting(
+        True,
+        "Whether covariates are known for the steps ahead too, as a calendar is; else only for the past.",
+    )
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class RegressSettings(FitSettings):
+    """What can be set to say numbers of whole sequences."""
+
+    dropout: float = with_default(NetworkSettings, "dropout", 0.0)
+    patience: int | None = with_default(LoopSettings, "patience", None)
+    members: int = with_default(FitSettings, "members", 1)
+    unit: str = with_default(Settings, "unit", "character")
+    scaling: str = with_default(NumberSettings, "scaling", "standard")
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class WriteSettings(FitSettings):
+    """What can be set to generate texts."""
+
+    recurrence: str = with_default(NetworkSettings, "recurrence", "lstm")
+    hidden_size: int = with_default(NetworkSettings, "hidden_size", 256)
+    embedding_size: int = with_default(NetworkSettings, "embedding_size", 64)
+    ngrams: int = with_default(NetworkSettings, "ngrams", 1)
+    dropout: float = with_default(NetworkSettings, "dropout", 0.3)
+    input_dropout: float = with_default(NetworkSettings, "input_dropout", 0.0)
+    ngram_dropout: float = with_default(NetworkSettings, "ngram_dropout", 0.1)
+    members: int = with_default(FitSettings, "members", 1)
+    unit: str = with_default(Settings, "unit", "character")
 
 
 def _part(kind: type[_Part], values: FitSettings) -> _Part:

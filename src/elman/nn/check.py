@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 from elman.cells import Cell
 from elman.errors import UsageError
+from elman.kernels.forward import WHOLE
 from elman.nn.settings import NetworkSettings
 
-TASKS: dict[str, tuple[str, ...]] = {"classify": ("nll",), "tag": ("mse", "half_squares")}
+TASKS: dict[str, tuple[str, ...]] = {
+    "classify": ("nll",),
+    "regress": ("mse",),
+    "tag": ("mse", "half_squares", "nll"),
+}
 """The losses that each task can learn with; the first is what "auto" means."""
 
 OF_SYMBOLS = (
@@ -44,16 +49,19 @@ def choose_loss(task: str, loss: str) -> str:
 
 
 def check_inputs(sizes: tuple[int, ...], features: int) -> None:
-    """Raise ``UsageError`` unless a network reads ids or numbers, and not both."""
+    """Raise ``UsageError`` unless a network reads ids, numbers, or both at each step."""
     if isinstance(features, bool) or not hasattr(features, "__index__") or features < 0:
         raise UsageError(f"features must be a whole number of at least 0, not {features!r}", code="E110")
-    if bool(sizes) == bool(features):
-        message = "a network reads ids (sizes) or numbers (features), one of them"
-        raise UsageError(message, code="E171", help="give sizes=() with features, or features=0 with sizes")
+    if not sizes and not features:
+        message = "a network reads ids (sizes), numbers (features), or both"
+        raise UsageError(message, code="E171", help="give sizes, features, or both")
 
 
-def check_columns(settings: NetworkSettings, sizes: tuple[int, ...]) -> None:
-    """Raise ``UsageError`` if one-hot symbols come in several columns of ids."""
+def check_columns(settings: NetworkSettings, sizes: tuple[int, ...], features: int = 0) -> None:
+    """Raise ``UsageError`` if one-hot symbols come in several columns of ids, or beside numbers."""
+    if settings.symbols == "one-hot" and sizes and features:
+        message = "one-hot symbols cannot stand beside numbers"
+        raise UsageError(message, code="E171", help="take symbols = embedding")
     if settings.symbols == "one-hot" and len(sizes) > 1:
         message = f"one-hot symbols are one column of ids, not {len(sizes)}"
         raise UsageError(message, code="E171", help="leave the n-grams out, or take symbols = embedding")
@@ -67,12 +75,12 @@ def check_answering(cell: Cell, num_layers: int, bidirectional: bool) -> None:
         raise UsageError(message, code="E167", help=f"set {asked}, or take another recurrence")
 
 
-def check_used(settings: NetworkSettings, cell: Cell, features: int, task: str, loss: str) -> None:
+def check_used(settings: NetworkSettings, cell: Cell, sizes: tuple[int, ...], task: str, loss: str) -> None:
     """Raise ``UsageError`` if a setting was chosen that plays no part in this network.
 
     A default, and a value that asks for nothing, are never refused.
     """
-    for name, reason in _unused(cell, features, task, loss, settings.symbols):
+    for name, reason in _unused(cell, sizes, task, loss, settings.symbols):
         value = getattr(settings, name)
         if value not in (getattr(NetworkSettings, name), NOTHING.get(name, 0)):
             message = f"{name} = {value} has no meaning here: {reason}"
@@ -86,15 +94,17 @@ def check_class_weights(given: bool, loss: str) -> None:
         raise UsageError(message, code="E172", help="leave them out; rows can have weights")
 
 
-def _unused(cell: Cell, features: int, task: str, loss: str, symbols: str) -> Iterator[tuple[str, str]]:
-    if features:
+def _unused(
+    cell: Cell, sizes: tuple[int, ...], task: str, loss: str, symbols: str
+) -> Iterator[tuple[str, str]]:
+    if not sizes:
         yield from ((name, "numbers are read as they are") for name in ("symbols", *OF_SYMBOLS))
     elif symbols == "one-hot":
         yield from ((name, OF_ONE_HOT) for name in OF_SYMBOLS)
     if cell.answers:
         reason = f"the cell {cell.name} answers itself"
         yield from ((name, reason) for name in (*OF_WHOLE_SEQUENCES, "dropout"))
-    if task != "classify":
+    if task not in WHOLE:
         yield from ((name, "the network answers at every step") for name in OF_WHOLE_SEQUENCES)
     if loss != "nll":
         yield "label_smoothing", f"the loss is {loss}"

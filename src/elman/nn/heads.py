@@ -9,20 +9,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from elman.cells import Cell
+from elman.kernels.forward import WHOLE
 from elman.nn.losses import nll
 from elman.nn.scan import valid_steps
 from elman.nn.settings import NetworkSettings
 
 
 class ClassifyHead(nn.Module):
-    """One label per sequence: states pooled over time, then one linear map to the logits.
+    """One answer per sequence: states pooled over time, then one linear map to logits or numbers.
 
     Parameters
     ----------
     features
         Width of one step's output.
     outputs
-        Number of labels, K.
+        Numbers in an answer, K.
     pooling
         "last", "mean", "max", or several joined by +.
     dropout
@@ -121,9 +122,9 @@ def make_head(
 ) -> ClassifyHead | TagHead | OwnAnswer:
     """Build the head of a network whose first layer reads ``inputs`` numbers a step."""
     if cell.answers:
-        return OwnAnswer(every_step=task != "classify")
+        return OwnAnswer(every_step=task not in WHOLE)
     width = settings.hidden_size * (1 if settings.causal else 2)
-    if task == "tag":
+    if task not in WHOLE:
         return TagHead(width, outputs, settings.dropout)
     direct_size = inputs if settings.shortcut else 0
     return ClassifyHead(width, outputs, settings.pooling, settings.dropout, direct_size)

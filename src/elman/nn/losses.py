@@ -31,6 +31,26 @@ def nll(
     return (share * each).sum() / total.sum().clamp(min=torch.finfo(each.dtype).tiny)
 
 
+def nll_of_steps(
+    logits: Tensor,
+    targets: Tensor,
+    lengths: Tensor,
+    weights: Tensor | None = None,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross entropy over all valid steps: (B, T, K), (B, T), (B,) -> a scalar.
+
+    What stands beyond a row's length is not read; a row of weight 2 counts as the same row twice.
+    """
+    if logits.shape[:2] != targets.shape:
+        shapes = f"{tuple(targets.shape)}, the answers {tuple(logits.shape)}"
+        raise UsageError(f"the targets have shape {shapes}: (B, T) to (B, T, K)", code="E173")
+    there = torch.arange(logits.shape[1], device=lengths.device) < lengths[:, None]
+    each = None if weights is None else weights[:, None].expand_as(there)[there]
+    return nll(logits[there], targets[there], each, class_weights, label_smoothing)
+
+
 def mse(answers: Tensor, targets: Tensor, lengths: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean of (p - y)² over all valid steps and numbers: (B, T, K) twice, (B,) -> a scalar.
 

@@ -17,10 +17,10 @@ from elman.nn.check import check_class_weights, check_columns, check_inputs, che
 from elman.nn.chunks import Batch, Chunk
 from elman.nn.heads import ClassifyHead, make_head, pool
 from elman.nn.layers import Recurrent, as_lengths
-from elman.nn.losses import LOSSES_OF_NUMBERS, nll
+from elman.nn.losses import LOSSES_OF_NUMBERS, nll, nll_of_steps
 from elman.nn.scan import valid_steps
 from elman.nn.settings import NetworkSettings
-from elman.nn.start import BUILT_IN, draw_first_weights
+from elman.nn.start import BUILT_IN, draw_first_weights, open_gates
 from elman.settings import check_settings
 
 
@@ -39,13 +39,14 @@ class Network(nn.Module):
     outputs
         Numbers in an answer, K: logits, or what a tagger says at every step.
     features
-        Numbers in a step of the input, D, which the layers read as they are; 0 for a network that reads ids.
+        Numbers in a step of the input, D, which the layers read as they are; 0 for a network that reads ids
+        alone. With both, a step holds the ids first, then the numbers, all as floats.
     task
-        "classify": one answer for a sequence; "tag": one at every step.
+        "classify", "regress": one answer for a sequence; "tag": one at every step.
     class_weights
         (K,) a weight for each label in the loss; None: all count alike.
     loss
-        "auto", "nll" (to classify), "mse" or "half_squares" (to tag).
+        "auto", "nll" (of labels), "mse" or "half_squares" (of numbers).
 
     Raises
     ------
@@ -67,9 +68,9 @@ class Network(nn.Module):
         super().__init__()
         check_settings(settings)
         check_inputs(sizes, features)
-        check_columns(settings, sizes)
+        check_columns(settings, sizes, features)
         cell, self.objective = cell_of(settings), choose_loss(task, loss)
-        check_used(settings, cell, features, task, self.objective)
+        check_used(settings, cell, tuple(sizes), task, self.objective)
         check_class_weights(class_weights is not None, self.objective)
         self.settings, self.sizes, self.outputs = settings, tuple(sizes), outputs
         self.features, self.task = features, task
@@ -79,6 +80,8 @@ class Network(nn.Module):
         self.layers = make_layers(settings, cell, width, outputs)
         self.head = make_head(settings, cell, task, outputs, width)
         draw_first_weights(self.layers, self.head, settings.first_weights)
+        if settings.memory is not None:
+            open_gates(self.layers, settings.memory)
         self.class_weights: Tensor | None
         wanted = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", wanted, persistent=False)
@@ -93,7 +96,7 @@ class Network(nn.Module):
         Parameters
         ----------
         inputs
-            Ids (B, T) or (B, T, G), or numbers (B, T, D).
+            Ids (B, T) or (B, T, G), numbers (B, T, D), or both (B, T, G + D).
         lengths
             (B,) steps of each row.
         state
@@ -101,7 +104,7 @@ class Network(nn.Module):
 
         Returns
         -------
-        The answers: logits (B, K) to classify, (B, T, K) to tag, nought beyond a row's length; and the
+        The answers: (B, K) for a whole sequence, (B, T, K) to tag, nought beyond a row's length; and the
         final state, shaped as ``state``.
         """
         read, rows = self._read(inputs, lengths)
@@ -117,9 +120,14 @@ class Network(nn.Module):
             chunk.carry.keep(after)
         targets = torch.as_tensor(batch.targets).to(answers.device)
         weights = None if batch.weights is None else torch.as_tensor(batch.weights).to(answers)
-        if self.objective == "nll":
-            return nll(answers, targets, weights, self.class_weights, self.settings.label_smoothing)
+        smoothing = self.settings.label_smoothing
+        if self.objective == "nll" and answers.dim() == 2:
+            return nll(answers, targets, weights, self.class_weights, smoothing)
         lengths = torch.as_tensor(batch.lengths).to(answers.device)
+        if self.objective == "nll":
+            return nll_of_steps(answers, targets, lengths, weights, self.class_weights, smoothing)
+        if answers.dim() == 2:  # one answer is a step
+            answers, targets, lengths = answers[:, None], targets[:, None], torch.ones_like(lengths)
         return LOSSES_OF_NUMBERS[self.objective](answers, targets, lengths, weights)
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -151,15 +159,20 @@ class Network(nn.Module):
     def _read(self, inputs: Any, lengths: Any) -> tuple[Tensor, Tensor]:
         """What the layers read (T, B, D), and the lengths (B,), both on the network's device."""
         columns = self._columns(inputs)
-        read = columns if self.features else self._hot(columns) if self.one_hot else self._embed(columns)
-        return read, as_lengths(lengths, columns)
+        rows = as_lengths(lengths, columns)
+        if not self.sizes:
+            return columns, rows
+        if not self.features:
+            return self._hot(columns) if self.one_hot else self._embed(columns), rows
+        ids, numbers = columns[..., : len(self.sizes)], columns[..., len(self.sizes) :]
+        return torch.cat([self._embed(ids.long()), numbers], dim=-1), rows
 
     def _columns(self, inputs: Any) -> Tensor:
-        """Ids as int64 (T, B, G), numbers (T, B, D) of the weights' type, on the network's device."""
+        """Ids alone as int64 (T, B, G), else numbers (T, B, D) of the weights' type, on their device."""
         weight = next(self.parameters())
-        dtype, width = (torch.int64, len(self.sizes)) if self.sizes else (weight.dtype, self.features)
+        dtype, width = weight.dtype if self.features else torch.int64, len(self.sizes) + self.features
         columns = torch.as_tensor(inputs).to(weight.device, dtype)
-        columns = columns[..., None] if columns.dim() == 2 and self.sizes else columns
+        columns = columns[..., None] if columns.dim() == 2 and not self.features else columns
         if columns.dim() != 3 or columns.shape[-1] != width:
             message = f"the input has shape {tuple(columns.shape)}, the network reads (B, T, {width})"
             raise UsageError(message, code="E164")

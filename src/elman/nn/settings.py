@@ -49,6 +49,11 @@ class NetworkSettings:
         "First weights: uniform as torch has them, or orthogonal over the states; own cells name theirs.",
         choices=("uniform", "orthogonal"),
     )
+    memory: int | None = setting(
+        None,
+        "Steps for up to which the gates of an lstm or gru are first set to keep a state; none: a few.",
+        least=2,
+    )
 
 
 @dataclass(kw_only=True)

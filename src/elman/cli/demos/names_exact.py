@@ -106,7 +106,7 @@ class Teller:
 def model_of(estimator: SequenceClassifier, step: FitProgress) -> Model:
     """Make a model of the network as it stands."""
     tensors = dict(step.step.state().part("weights"))
-    return Model("classify", estimator.network_settings(), estimator.inputs_, estimator.labels_, (tensors,))
+    return Model("classify", estimator.network_settings(), estimator.inputs_, estimator.targets_, (tensors,))
 
 
 def with_cure(error: DivergedError, name: str, updates: int, seed: int) -> DivergedError:

@@ -147,7 +147,7 @@ def means(rows: list[dict[str, object]]) -> list[dict[str, object]]:
 
 def table(title: str, rows: list[dict[str, object]]) -> str:
     names = list(rows[0])
-    lines = [f"### {title}", "", "| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
+    lines = [f"## {title}", "", "| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     for row in rows:
         values = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
         lines.append("| " + " | ".join(values) + " |")

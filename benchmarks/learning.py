@@ -103,7 +103,7 @@ def systems() -> list[dict[str, object]]:
 
 def table(title: str, rows: list[dict[str, object]]) -> str:
     heads = list(rows[0])
-    lines = [f"### {title}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines = [f"## {title}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
         values = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
         lines.append("| " + " | ".join(values) + " |")

@@ -41,6 +41,8 @@ def test_public_names() -> None:
         "Model",
         "SequenceClassifier",
         "SequenceForecaster",
+        "SequenceGenerator",
+        "SequenceRegressor",
         "SequenceTagger",
         "cells",
         "data",

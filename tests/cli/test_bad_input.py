@@ -58,7 +58,7 @@ TABLES = {
     "one class": ("name,origin\na,it\nb,it\nc,it\nd,it\ne,it\nf,it\n", [], 3, "one class only"),
     "target is the input": (GOOD, ["--input", "origin"], 3, "equal to the input"),
     "target copies the input": ("a,b\nx,x\ny,y\nz,z\n", ["--target", "b"], 3, "equal to the input"),
-    "several inputs left": ("a,b,origin\nx,1,it\ny,2,en\n", [], 2, "it could be a, b"),
+    "several inputs left": ("a,b,origin\nx,u,it\ny,v,en\n", [], 2, "these are texts: a, b"),
     "only a target": ("origin\nit\nen\n", [], 2, "no column but the target"),
     "too few rows": ("name,origin\nRossi,it\nSmith,en\n", [], 3, "too few rows"),
     "huge name": (

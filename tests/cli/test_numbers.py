@@ -75,7 +75,7 @@ def rows_of(text):
 def test_tag_is_learnt_and_answers_row_by_row(tags, capsys):
     assert main(["train", "tags.csv", "--id", "run", "--time", "t", "--target", "y", *SMALL]) == 0
     told = capsys.readouterr()
-    assert "task: tag (a number at every step), since rows are steps; --task chooses another" in told.err
+    assert "task: tag, since y changes from step to step; --task chooses another" in told.err
     assert "tags.csv: 8 sequences, 240 steps, x -> y" in told.err
     assert "mean of training" in told.out
     assert {path.name for path in tags.parent.glob("tags*")} == {
@@ -95,7 +95,8 @@ def test_forecast_holds_the_last_part_out_and_evaluates_a_file(sales, capsys):
     assert main(["train", "sales.csv", "--time", "day", "--json", *SMALL]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["split"] == {"by": "time", "train_steps": 64, "test_steps": 16}
-    assert set(told["baselines"]) == {"mean of training", "last value"}
+    assert set(told["baselines"]) == {"mean of training", "last value", "value 16 steps ago", "AR(11)"}
+    assert set(told["scores"]) == {"rmse", "mae", "mase", "smape"}
     assert told["scores"]["rmse"] >= told["scores"]["mae"] > 0
     values = np.array([float(row["sold"]) for row in rows_of(sales.read_text())])
     last = math.sqrt(((values[64:] - values[63:-1]) ** 2).mean())

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from elman.data.codec import LabelCodec, TextCodec
 from elman.data.kinds import CODECS
+from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
+from elman.data.prompt import PromptCodec
 from elman.errors import DataError, ModelFileError, UsageError
 
 TEXTS = ["Rossi", "Rossini", "Müller", "Mu\u0308ller", "Αβαγιανός", "'s Gravensande", "", "🙂🙂", "a b  c"]
 
 SERIES = [[[3.0, 5.0], [1.0, 5.0]], [[1.0, 5.0], [3.0, 5.0], [1.0, 5.0], [3.0, 5.0]]]  # mean 2, deviation 1
 GAPS = [[1.0, None], [3.0, 1.0, 3.0]]
+PAIRS = [("ab", [1.0]), ("b", [3.0]), ("", [2.0])]
 
 # every kind of codec, fitted: (name, codec, the values it was fitted on, a value it cannot know)
 FITTED = [
@@ -34,12 +37,15 @@ FITTED = [
     ("number", NumberCodec().fit(SERIES), SERIES, [[None, None]]),
     ("number", NumberCodec(scaling="none").fit(SERIES), SERIES, [[None, None]]),
     ("number", NumberCodec().fit(GAPS), GAPS, [None]),
+    ("mixed", MixedCodec(text=TextCodec(min_count=1)).fit(PAIRS), PAIRS, ("ж", [1.0])),
+    ("prompt", PromptCodec().fit(TEXTS), TEXTS, "ж"),
+    ("prompt", PromptCodec().fit(["ab", "c"], ["x", "y"]), ["ab", "c"], "ж"),
 ]
 every = pytest.mark.parametrize(("name", "codec", "known", "strange"), FITTED)
 
 
 def ids_of(codec, values):
-    if isinstance(codec, (TextCodec, NumberCodec)):
+    if not isinstance(codec, LabelCodec):
         return [ids.tolist() for ids in codec.encode_all(values)]
     return codec.encode(values).tolist()
 
@@ -53,7 +59,7 @@ def restored(codec, change=None):
 
 
 def test_every_codec_is_tried():
-    assert len(CODECS) == 3
+    assert len(CODECS) == 5
     assert {name for name, *_ in FITTED} == set(CODECS)
     assert all(CODECS[name].kind == name for name in CODECS)
 
@@ -65,8 +71,12 @@ def test_encoding_twice_gives_the_same(name, codec, known, strange):
 
 @every
 def test_order_of_the_fitted_values_does_not_matter(name, codec, known, strange):
-    options = {"text": ["unit", "ngrams", "min_count", "edges"], "number": ["scaling"], "label": []}[name]
+    options = {"text": ["unit", "ngrams", "min_count", "edges"], "number": ["scaling"]}.get(name, [])
     twin = type(codec)(**{option: getattr(codec, option) for option in options})
+    if name == "mixed":
+        twin.text = TextCodec(min_count=1)
+    if name == "prompt" and codec.conditions:
+        return  # its conditions come with the texts
     twin.fit(np.array(known[::-1], dtype=codec.classes_.dtype) if name == "label" else known[::-1])
     assert ids_of(twin, known) == ids_of(codec, known)
 
@@ -99,6 +109,15 @@ def test_decode_undoes_encode(name, codec, known, strange):
         for sequence in known:
             filled = [[2.0] if step is None else np.atleast_1d(step).tolist() for step in sequence]
             assert codec.decode(codec.encode(sequence)).tolist() == filled  # 2: the mean
+    elif name == "mixed":
+        for text, numbers in known:
+            back, beside = codec.decode(codec.encode((text, numbers)))
+            assert back == text
+            np.testing.assert_allclose(beside, np.tile(numbers, (len(text), 1)), rtol=1e-6)
+    elif name == "prompt":
+        for text in known:
+            assert codec.decode(codec.encode(text)) == codec.text.normalise(text)
+            assert len(codec.encode(text)) == len(codec.text.normalise(text)) + 1
     else:
         back = codec.decode(codec.encode(known))
         assert back.tolist() == known
@@ -110,6 +129,10 @@ def test_strange_value_is_unknown(name, codec, known, strange):
     ids = codec.encode([strange]) if name == "label" else codec.encode(strange)
     if name == "number":
         assert ids.tolist() == [[0.0, 1.0] if codec.masks else [0.0, 0.0]]
+    elif name == "mixed":
+        assert ids[:, 0].tolist() == [0.0]
+    elif name == "prompt":
+        assert ids.reshape(len(ids), -1)[1:, 0].tolist() == [0]
     else:
         assert set(ids.ravel().tolist()) == ({0} if name == "text" else {-1})
 
@@ -148,7 +171,7 @@ def test_foreign_or_missing_parts_are_refused(name, codec, known, strange):
         assert caught.value.code == "E320"
 
 
-@pytest.mark.parametrize("kind", CODECS.values())
+@pytest.mark.parametrize("kind", [TextCodec, LabelCodec, NumberCodec])
 def test_unfitted_codec_says_so(kind):
     for use in (
         lambda c: c.encode("a" if kind is TextCodec else ["a"]),

@@ -153,7 +153,7 @@ def test_missing_inputs_are_learnt_as_missing():
 def test_the_scale_is_that_of_the_training_part_alone():
     series = np.concatenate([np.zeros(45), [2.0, 4.0], np.full(3, 9.0), np.full(5, 1e6)])
     learner = SequenceForecaster(**QUICK).fit([series])
-    assert learner.codec_.mean.tolist() == [series[:50].mean()]
+    assert learner.inputs_.mean.tolist() == [series[:50].mean()]
     assert learner.model_.training["rows"] == {"training": 49, "validation": 5}
 
 

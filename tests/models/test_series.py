@@ -41,7 +41,8 @@ def test_what_is_held_out_is_judged_from_the_state_that_the_part_before_it_leave
     network = Network(
         NetworkSettings(recurrence="gru", hidden_size=4, dropout=0.0), (), 1, features=1, task="tag"
     )
-    lessons = TimeExamples(StepExamples(Examples(series, series, None), 1, 0.0), series, cuts)
+    read, said = [s[:-1] for s in series], [s[1:] for s in series]
+    lessons = TimeExamples(StepExamples(Examples(series, series, None), 1, 0.0), read, said, cuts)
     with torch.no_grad():
         found = [(float(network.loss(chunk)), share) for chunk, share in lessons.held_batches(np.arange(2))]
         errors = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from elman.data.series import series_of
 from elman.data.steps import step_rows
 from elman.data.table import Table
 from elman.errors import DataError, UsageError
+from elman.models.model import Model
 
 FEW_CLASSES = 20
 """Most different whole numbers that are taken for classes rather than numbers."""
@@ -77,14 +78,24 @@ def is_list(table: Table, name: str) -> bool:
 
 
 def is_text(table: Table, name: str) -> bool:
-    """Whether a column holds texts that are no numbers; its values decide, up to the first that says so."""
+    """Whether a column holds texts: at least half of its values are texts and no numbers.
+
+    A few of them among numbers are mistakes, which are told when the numbers are read.
+    """
+    texts = there = 0
     for value in table.column(name):
-        if isinstance(value, str):
-            try:
-                parse_number(value)
-            except DataError:
-                return True
-    return False
+        if isinstance(value, str) and value.strip() and not _is_number(value):
+            texts += 1
+        there += not is_missing(value) and value != ""
+    return bool(texts) and 2 * texts >= there
+
+
+def _is_number(text: str) -> bool:
+    try:
+        parse_number(text)
+    except DataError as error:
+        return error.code == "E272"  # too large is a number all the same
+    return True
 
 
 def make_plan(table: Table, arguments: argparse.Namespace) -> Plan:
@@ -96,7 +107,7 @@ def make_plan(table: Table, arguments: argparse.Namespace) -> Plan:
     inputs = arguments.input or [name for name in table.columns if name not in named]
     if arguments.target in inputs:
         where = f"{table.source}, column {arguments.target}"
-        message = f"the target {arguments.target} is an input too"
+        message = f"the target {arguments.target} is an input too, and so equal to the input in every row"
         raise DataError(message, code="E244", where=where, help="choose another --target or --input")
     if not inputs:
         message = f"{table.source} has no column but the target {arguments.target}"
@@ -112,6 +123,12 @@ def make_plan(table: Table, arguments: argparse.Namespace) -> Plan:
         message = f"a text is read from one column, and these are texts: {', '.join(texts)}"
         raise UsageError(message, code="E112", help=f"--input {texts[0]}")
     lists = [name for name in numbers if is_list(table, name)]
+    if len(inputs) == 1 and not texts and not lists:
+        where = table.place(0, inputs[0]) if len(table) else table.source
+        help_ = "put a text in quotes; of steps in rows, name the order with --time"
+        raise DataError(
+            "the input is one number, not a text or a sequence", code="E241", where=where, help=help_
+        )
     if lists and len(inputs) > 1:
         message = f"the column {lists[0]} holds whole sequences, so it stands alone"
         raise UsageError(message, code="E112", help=f"--input {lists[0]}")
@@ -171,7 +188,8 @@ def _row_targets(table: Table, plan: Plan, task: str) -> list[Any]:
                 message, code="E243", where=table.place(row, name), help="fill it in, or leave the row out"
             )
     if task == "regress":
-        return number_column(table, name).tolist()
+        numbers: list[Any] = number_column(table, name).tolist()
+        return numbers
     if task == "classify" and isinstance(values[0] if values else "", float):
         return [int(value) if float(value).is_integer() else value for value in values]
     return list(values)
@@ -271,3 +289,16 @@ def _alike(table: Table, plan: Plan) -> bool:
 def groups_of(table: Table, arguments: argparse.Namespace) -> list[Any] | None:
     """The column that says which rows belong together."""
     return group_column(table, arguments.group, arguments.split)
+
+
+def plan_of(model: Model, arguments: argparse.Namespace) -> Plan:
+    """The columns of training, or those that were asked for."""
+    given = {k: v for k, v in model.training.get("columns", {}).items() if k != "input"}
+    for name in ("target", "id", "time"):
+        if getattr(arguments, name, None):
+            given[name] = getattr(arguments, name)
+    plan = Plan.of_model(given) if given else Plan("rows", None, [])
+    asked = getattr(arguments, "input", None)
+    if asked and plan.text is not None and not plan.numbers:
+        return replace(plan, text=asked[0])
+    return replace(plan, numbers=asked) if asked else plan

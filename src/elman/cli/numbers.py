@@ -112,7 +112,9 @@ def _symbols(table: Table, names: list[str]) -> dict[str, list[str]] | None:
     for name in texts:
         values = {str(value) for value in table.column(name)}
         if len(values) > MOST_SYMBOLS:
-            message = f"the column {name} is a text with {len(values):,} different values, too many to be read one by one"
+            message = (
+                f"the column {name} is a text with {len(values):,} values, too many to be read one by one"
+            )
             raise DataError(
                 message, code="E271", where=table.source, help="leave it out: --input names the others"
             )

@@ -14,12 +14,11 @@ import numpy as np
 
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.columns import choose_input, input_texts
-from elman.cli.gather import gather
+from elman.cli.gather import gather, plan_of
 from elman.cli.numbers import Columns, Read, read
 from elman.cli.output import say
 from elman.cli.progress import counted
 from elman.cli.report import unseen
-from elman.cli.train_sequences import plan_of
 from elman.data.codec import TextCodec
 from elman.data.delimited import write_csv
 from elman.data.numbers import NumberCodec
@@ -90,7 +89,7 @@ def asked_column(arguments: argparse.Namespace, model: Model) -> str | None:
     if arguments.input:
         return str(arguments.input[0])
     column = model.training.get("columns", {}).get("input")
-    return column[0] if isinstance(column, list) else column
+    return None if column is None else str(column[0] if isinstance(column, list) else column)
 
 
 def not_numbers(model: Model) -> bool:

@@ -33,9 +33,13 @@ def route(table: Table, arguments: argparse.Namespace) -> Way:
     """Choose, and say what was inferred."""
     stepwise = arguments.id is not None or arguments.time is not None
     task = arguments.task
+    if arguments.target is None and task in ("classify", "tag"):
+        _check(arguments, task)
+        return ("texts" if task == "classify" else "numbers"), task, None  # which ask for the target
     if task == "forecast" or (task is None and stepwise and arguments.target is None):
         if task is None:
             _say("forecast", "rows are steps and no target is named")
+        _check(arguments, "forecast")
         return "numbers", "forecast", None
     if task is None and not stepwise and arguments.target is None and arguments.condition is None:
         return "texts", "classify", None  # asks for the target, or takes a folder's
@@ -45,7 +49,7 @@ def route(table: Table, arguments: argparse.Namespace) -> Way:
         if task != "classify" or stepwise or plan.numbers:
             _say(task, reason)
     _check(arguments, task)
-    if task == "tag" and (arguments.target is None or _of_numbers(table, arguments)):
+    if task == "tag" and _of_numbers(table, arguments):
         return "numbers", task, plan
     plain = plan.layout == "rows" and plan.text is not None and not plan.numbers
     if task == "classify" and plain and arguments.start is None:
@@ -79,5 +83,5 @@ def _check(arguments: argparse.Namespace, task: str) -> None:
         if value is not None and task not in fits:
             message = f"{option} has no meaning for --task {task}"
             raise UsageError(message, code="E139", help=f"it is for {' and '.join(fits)}")
-    if arguments.target is None and task not in ("generate", "forecast"):
-        raise UsageError(f"--task {task} needs a target", code="E112", help="--target COL names it")
+    if arguments.target is None and task == "regress":
+        raise UsageError("--task regress needs a target", code="E112", help="--target COL names it")

@@ -62,8 +62,8 @@ def add_number_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--task",
         choices=("classify", "regress", "tag", "forecast", "generate"),
-        help="classify, regress: a label, a number for each sequence; tag: one at every step; forecast: the next "
-        "values of a series; generate: the next symbols of a text (default: what the columns mean, which is said)",
+        help="classify, regress: a label, a number for each sequence; tag: one at each step; forecast: the "
+        "next values of a series; generate: the next symbols of a text (default: what the columns mean)",
     )
     parser.add_argument("--id", metavar="COL", help="rows are steps: those of one id are a sequence")
     parser.add_argument("--time", metavar="COL", help="rows are steps, in the order of this column")

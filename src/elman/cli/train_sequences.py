@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from elman.cli.gather import Plan, gather, groups_of
+from elman.cli.gather import Plan, gather, groups_of, plan_of
 from elman.cli.options import ALIASES, given_settings
 from elman.cli.output import print_json, say
 from elman.cli.progress import interruptible, shown
@@ -187,16 +187,3 @@ def evaluate_sequences(model: Model, arguments: argparse.Namespace) -> int:
     if learnt is None:
         say("--train FILE adds the fitted baselines and the count of leaked rows")
     return 0
-
-
-def plan_of(model: Model, arguments: argparse.Namespace) -> Plan:
-    """The columns of training, or those that were asked for."""
-    given = {k: v for k, v in model.training.get("columns", {}).items() if k != "input"}
-    for name in ("target", "id", "time"):
-        if getattr(arguments, name, None):
-            given[name] = getattr(arguments, name)
-    plan = Plan.of_model(given) if given else Plan("rows", None, [])
-    asked = getattr(arguments, "input", None)
-    if asked and plan.text is not None and not plan.numbers:
-        return dataclasses.replace(plan, text=asked[0])
-    return dataclasses.replace(plan, numbers=asked) if asked else plan

@@ -71,8 +71,8 @@ def make_batch(
 ) -> Batch:
     """Build the batch of ``rows`` from all sequences, targets and weights (B,).
 
-    ``targets`` are classes (B,), numbers (B, K), or a list of B arrays: the numbers (T, K) or classes (T,) to learn
-    at every step.
+    ``targets`` are classes (B,), numbers (B, K), or a list of B arrays: the numbers (T, K) or classes (T,) to
+    learn at every step.
     """
     chosen = np.asarray(rows, dtype=np.int64)
     inputs, lengths = pad([sequences[row] for row in chosen.tolist()])

@@ -327,7 +327,7 @@ class LabelCodec:
         return self.find(given)
 
     def find(self, labels: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-        """Return the ids of an array of labels that was checked already, of the classes' kind; -1 for none."""
+        """Return the ids of labels, an array that was checked, of the classes' kind; -1 for none."""
         places = np.minimum(np.searchsorted(self.classes_, labels), len(self.classes_) - 1)
         return np.where(self.classes_[places] == labels, places, -1).astype(np.int64)
 

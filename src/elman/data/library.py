@@ -48,7 +48,7 @@ class Sample:
 
 
 def load_digits() -> Tables:
-    """Return 1,797 handwritten digits of 8 x 8 pixels, read one pixel a step: ``pixels`` (64 numbers), ``digit``."""
+    """Return 1,797 handwritten digits: ``pixels`` (64 numbers, 8 x 8, read one a step) and ``digit``."""
     try:
         from sklearn import datasets
     except ImportError as error:
@@ -60,7 +60,7 @@ def load_digits() -> Tables:
 
 
 def load_japanese_vowels() -> Tables:
-    """Return 270 and 370 utterances of nine speakers: ``coefficients`` (7 to 29 steps of 12 numbers), ``speaker``."""
+    """Return 270 and 370 utterances: ``coefficients`` (7 to 29 steps, 12 numbers each) and ``speaker``."""
     folder = _folder("sktime", "pip install --no-deps sktime") / "datasets" / "data" / "JapaneseVowels"
     return {
         part: _utterances(
@@ -104,9 +104,9 @@ def load_adding(steps: int = 100, seed: int = 0) -> Tables:
 
 
 def load_copy(symbols: int = 10, delay: int = 50, seed: int = 0) -> Tables:
-    """Return texts to be remembered: ``seen`` (symbols, blanks, a sign, blanks) and ``said`` (blanks, then the symbols).
+    """Return texts to be remembered: ``seen`` (symbols, blanks, a sign, blanks), ``said`` (blanks, symbols).
 
-    The copy problem of Hochreiter and Schmidhuber (1997) as Arjovsky et al. (2016) have it: 8 kinds of symbols.
+    The copy problem of Hochreiter and Schmidhuber (1997) as Arjovsky et al. (2016) have it: 8 symbols.
     """
     generator = np.random.default_rng(seed)
 
@@ -138,7 +138,7 @@ def load_sunspots() -> Tables:
     """Return the yearly numbers of sunspots from 1700 to 2008: ``year`` and ``sunspots``."""
     folder = _folder("statsmodels", "pip install statsmodels")
     rows = _read_csv(folder / "datasets" / "sunspots" / "sunspots.csv")
-    columns = {
+    columns: dict[str, list[Any]] = {
         "year": [int(float(row["YEAR"])) for row in rows],
         "sunspots": [float(row["SUNACTIVITY"]) for row in rows],
     }
@@ -221,7 +221,13 @@ LIBRARY: dict[str, Sample] = {
         "--target odd",
     ),
     "copy": Sample(
-        "tag", "say ten symbols again, fifty steps later", FORMULA, "none", load_copy, "--target said"
+        "tag",
+        "say ten symbols again, fifty steps later",
+        FORMULA,
+        "none",
+        load_copy,
+        "--target said --recurrence gru --hidden-size 128 --memory 70 --embedding-size 16 --ngrams 1 "
+        "--input-dropout 0 --learning-rate 0.01 --max-epochs 40 --no-refit",
     ),
     "accents": Sample(
         "tag", "put the accents of Slovak names back", "faker 40.54.0", "MIT", load_accents, "--target name"

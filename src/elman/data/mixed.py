@@ -14,7 +14,7 @@ from elman.data.numbers import NumberCodec
 from elman.data.sequences import as_texts
 from elman.data.series import Series, as_series
 from elman.data.strings import Arrays, damaged
-from elman.errors import DataError
+from elman.errors import DataError, UsageError
 
 PARTS = ("text", "numbers")
 
@@ -60,9 +60,21 @@ class MixedCodec:
         texts, series, static = parted(pairs)
         ids, channels = self.text.encode_all(texts), self.numbers.encode_all(series)
         return [
-            _joined(one.reshape(len(one), -1), other, of_all, row)
+            _joined(one if one.ndim == 2 else one[:, None], other, of_all, row)
             for row, (one, other, of_all) in enumerate(zip(ids, channels, static, strict=True))
         ]
+
+    def encode(self, pair: Any) -> npt.NDArray[np.float32]:
+        """Encode one pair: (T, ids + channels)."""
+        return self.encode_all([pair])[0]
+
+    def decode(self, values: npt.ArrayLike) -> tuple[str, Series]:
+        """Return the text and the numbers (T, D) of its steps."""
+        given = np.asarray(values)
+        columns = len(self.sizes)
+        if given.ndim != 2 or given.shape[1] != columns + self.size:
+            raise UsageError("these are no steps of this codec", code="E121", help="decode what encode gave")
+        return self.text.decode(given[:, :columns]), self.numbers.decode(given[:, columns:])
 
     def count_unknown(self, pairs: Any) -> Any:
         """Count each symbol that was never seen in training."""

@@ -1,4 +1,4 @@
-"""A text as a language model reads it: from its beginning on, each symbol before the next, under a condition."""
+"""A text as a language model reads it: from its beginning, each symbol before the next, under a condition."""
 
 from __future__ import annotations
 
@@ -61,6 +61,14 @@ class PromptCodec:
         return [
             np.stack([ids, np.full(len(ids), code)], axis=1) for ids, code in zip(read, codes, strict=True)
         ]
+
+    def encode(self, text: str, condition: Any = None) -> Ids:
+        """Return the ids of one text: (n + 1,), or (n + 1, 2) with conditions."""
+        return self.encode_all([text], None if condition is None else [condition])[0]
+
+    def decode(self, ids: npt.ArrayLike) -> str:
+        """Return the text of ids."""
+        return self.text.decode(ids)
 
     def codes(self, conditions: Any, rows: int) -> Ids:
         """Number the conditions (B,); 0 for all if there are none given. ``DataError`` for an unknown one."""

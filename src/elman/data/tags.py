@@ -15,7 +15,7 @@ Tags = NDArray[Any]
 
 
 def are_labels(y: Any, answers: str) -> bool:
-    """Whether ``y`` holds labels: as ``answers`` says, or if "auto" by its first step: a text or truth value."""
+    """Whether ``y`` holds labels: as ``answers`` says; "auto": if its first is a text or truth value."""
     if answers != "auto":
         return answers == "labels"
     for tags in as_column(y, "y"):
@@ -32,8 +32,8 @@ def as_tags(y: Any, sequences: Sequence[Any], where: str = "y") -> list[Tags]:
     Raises
     ------
     DataError
-        E239 if there are more or fewer than ``sequences``, E275 if one is not as long as its sequence, E276 if
-        a label is missing, E235 or E236 if one can be no label.
+        E239 if there are more or fewer than ``sequences``, E275 if one is not as long as its sequence,
+        E276 if a label is missing, E235 or E236 if one can be no label.
     """
     rows = [tags.as_py() if hasattr(tags, "as_py") else tags for tags in as_column(y, where)]
     check_same_length(sequences, rows, ("X", where))

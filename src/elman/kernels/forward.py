@@ -279,8 +279,8 @@ def tensor_shapes(
 ) -> dict[str, tuple[int, ...]]:
     """Name every weight of a network and its shape, in the order of ``nn.Network``'s own.
 
-    ``sizes`` says how many ids each column has, ``features`` how many numbers a step has, ``outputs`` how many
-    logits or numbers an answer has.
+    ``sizes`` says how many ids each column has, ``features`` how many numbers a step has, ``outputs`` how
+    many logits or numbers an answer has.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for g, size in enumerate(sizes if settings.symbols == "embedding" else ()):

@@ -102,7 +102,7 @@ def channels(
 
 
 def most_likely(model: Model, X: Any) -> list[NDArray[Any]]:
-    """Give the most probable next symbol after each step of each text, from its beginning: B arrays (n + 1,)."""
+    """Give the most probable next symbol after each step of each text: B arrays (n + 1,)."""
     return [model.labels.decode(part.argmax(axis=1)) for part in step_probabilities(model, encode(model, X))]
 
 

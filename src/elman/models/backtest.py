@@ -24,8 +24,8 @@ def backtest(
     Returns
     -------
     ``scores`` over all forecasts (rmse, mae, smape, and mase against the last value's error on what lay
-    before), ``by_step`` the rmse of each step ahead, ``forecasts`` how many there were, and ``last value``: the
-    scores of saying the last value.
+    before), ``by_step`` the rmse of each step ahead, ``forecasts`` how many there were, and ``last value``:
+    the scores of saying the last value.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Intervals around forecasts: split conformal prediction (Vovk et al. 2005; Lei et al. 2018).
 
-A network that did not learn from the last part of each series forecasts it from several origins. How far it was off
-there, in order, gives the half width that covers the wanted share of what comes next.
+A network that did not learn from the last part of each series forecasts it from several origins. How far it
+was off there, in order, gives the half width that covers the wanted share of what comes next.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def _errors(model: Model, form: Form, given: Given, places: list[tuple[int, int]
     said = forecast(model, some, reach)
     truth = np.stack([given.series[row][end : end + reach] for row, _, end in spans])
     scale = np.stack([measures(values, form)[2][-1] for values in some.series])
-    return (truth - said) / scale[:, None]
+    off: Values = (truth - said) / scale[:, None]
+    return off
 
 
 def interval(model: Model, given: Given, horizon: int, coverage: float) -> Values:

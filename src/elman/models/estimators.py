@@ -170,8 +170,8 @@ class SequenceClassifier(OfWholes, ClassifierMixin, BaseEstimator, Settings):  #
         Parameters
         ----------
         X
-            B texts (list, tuple, Series, object array, Arrow column), B sequences of numbers (T,) or (T, D), or
-            B pairs of a text and its numbers.
+            B texts (list, tuple, Series, object array, Arrow column), B sequences of numbers (T,) or (T, D),
+            or B pairs of a text and its numbers.
         y
             B labels: texts, whole numbers, floats or truth values.
         sample_weight
@@ -238,7 +238,8 @@ class SequenceClassifier(OfWholes, ClassifierMixin, BaseEstimator, Settings):  #
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Give the probability of each class: (B, K), columns as ``classes_``."""
         check_is_fitted(self, "model_")
-        return self.model_.predict_proba(X)
+        shares: NDArray[np.float32] = self.model_.predict_proba(X)
+        return shares
 
     _task = "classify"
 
@@ -249,7 +250,7 @@ class SequenceClassifier(OfWholes, ClassifierMixin, BaseEstimator, Settings):  #
         sample_weight: Any,
         groups: Any,
         validation_data: tuple[Any, Any] | None,
-        start: Model | None,
+        start: Model | None = None,
     ) -> Plan:
         """Check everything before learning starts."""
         kind = kind_of(X)
@@ -379,7 +380,8 @@ class SequenceRegressor(OfWholes, RegressorMixin, BaseEstimator, RegressSettings
         )
 
     def _encoded(self, targets: NDArray[Any]) -> NDArray[np.float32]:
-        return np.concatenate(self.targets_.encode_all(targets[:, None]))
+        encoded: NDArray[np.float32] = np.concatenate(self.targets_.encode_all(targets[:, None]))
+        return encoded
 
     def _strata(self, targets: NDArray[Any]) -> list[int]:
         return [0] * len(targets)

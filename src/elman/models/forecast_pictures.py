@@ -14,7 +14,7 @@ SHOWN = 5
 
 
 def draw_forecast(series: Any, said: Any, ends: Any, name: str, path: Path) -> None:
-    """Draw the first number of each step: known (T, D), forecast (horizon, D), ends (horizon, D, 2) or None."""
+    """Draw the first number of each step: known (T, D), forecast (H, D), ends (H, D, 2) or None."""
     horizon, steps = len(said), len(series)
     first = max(0, steps - max(40, SHOWN * horizon))
     figure = _figure(10, 4)

@@ -194,9 +194,13 @@ class Given:
     def read(self, form: Form) -> list[Values]:
         """What is read at each step of each."""
         return [
-            readings(values, self.known and self.known[row], self.past and self.past[row], form)
+            readings(values, _at(self.known, row), _at(self.past, row), form)
             for row, values in enumerate(self.series)
         ]
+
+
+def _at(parts: list[Values] | None, row: int) -> Values | None:
+    return None if parts is None else parts[row]
 
 
 def check_given(given: Given, form: Form, horizon: int) -> None:
@@ -233,7 +237,8 @@ def _check_covariates(
     if not wanted and parts is None:
         return
     if not wanted or parts is None:
-        message = f"it learnt with {wanted or 'no'} {name} covariates, and {'there are none' if parts is None else 'some are given'}"
+        given = "there are none" if parts is None else "some are given"
+        message = f"it learnt with {wanted or 'no'} {name} covariates, and {given}"
         raise UsageError(
             message, code="E177", help="give the covariates of training, or none if there were none"
         )
@@ -273,13 +278,20 @@ def check_horizon(form: Form, horizon: Any) -> int:
     return int(horizon)
 
 
+def _codec(model: Model) -> NumberCodec:
+    """What reads the numbers."""
+    if not isinstance(model.inputs, NumberCodec):
+        raise UsageError("this model reads no numbers", code="E133", help="use predict(X)")
+    return model.inputs
+
+
 def forecast(model: Model, given: Given, horizon: int) -> Values:
     """Give the next values of each series: (B, horizon, D); beyond H what is said is what is read next."""
     from elman.models.answers import batches
 
     form = Form.of(model)
     answer = np.empty((len(given.series), horizon, form.values))
-    for rows, inputs, lengths in batches(model, model.inputs.encode_all(given.read(form))):
+    for rows, inputs, lengths in batches(model, _codec(model).encode_all(given.read(form))):
         some = Given(
             [given.series[row] for row in rows],
             given.known and [given.known[row] for row in rows],
@@ -314,7 +326,7 @@ def _go_on(
                     for k in range(1, form.horizon + 1)
                 ]
             read.append(np.concatenate(values, axis=1))
-        steps = np.stack(model.inputs.encode_all(list(np.stack(read, axis=1))))
+        steps = np.stack(_codec(model).encode_all(list(np.stack(read, axis=1))))
         parts, states = run(model, steps, np.full(len(lengths), form.horizon), states)
         blocks.append(in_units(model.numbers.decode(mean_of(parts)[:, -1]), now.shift(), now.scale(), form))
     return np.concatenate(blocks, axis=1)[:, :horizon]
@@ -331,7 +343,7 @@ def every_step(model: Model, given: Given) -> list[Values]:
     from elman.models.answers import channels
 
     form = Form.of(model)
-    said = channels(model, model.inputs.encode_all(given.read(form)))
+    said = channels(model, _codec(model).encode_all(given.read(form)))
     found = []
     for values, series in zip(said, given.series, strict=True):
         _, shift, scale = measures(series, form)

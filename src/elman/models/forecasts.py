@@ -73,6 +73,9 @@ def given_of(form: Form, series: Any, covariates: Any, future: Any) -> Given:
             )
         return Given(known)
     beside = as_series(covariates, "covariates")
+    if len(beside) != len(known):
+        message = f"there are covariates for {len(beside)} series, but {len(known)} series"
+        raise DataError(message, code="E239", help="give each series its own")
     if future is not None:
         ahead = as_series(future, "future")
         if not form.known:

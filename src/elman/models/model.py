@@ -32,7 +32,7 @@ class Model:
     ----------
     task
         ``"classify"``, ``"regress"``: one label, or some numbers, per sequence; ``"tag"``: a label or numbers
-        at every step; ``"forecast"``: the next values of a series; ``"generate"``: the next symbols of a text.
+        at every step; ``"forecast"``: the next values of a series; ``"generate"``: the next symbols.
     settings
         The network's settings.
     inputs, targets
@@ -96,8 +96,8 @@ class Model:
         X
             Texts, sequences of numbers (T,) or (T, D) in the units of training, or texts with numbers.
         horizon
-            To forecast only: how many steps to go beyond the end of each series; None is what the network says
-            at once. Beyond that, what it says is what it reads next.
+            To forecast only: how many steps to go beyond the end of each series; None is what the network
+            says at once. Beyond that, what it says is what it reads next.
         covariates, future
             To forecast only: the covariates of each step (T, C), and of the steps ahead (horizon, C).
 

@@ -15,7 +15,7 @@ MOST_ORDER = 24
 
 
 def find_period(series: list[Values]) -> int:
-    """Find the lag at which changes are most alike (autocorrelation of the first value, averaged); 1 for none."""
+    """Find the lag at which the first values are most alike (mean autocorrelation); 1 for none."""
     longest = max((len(values) for values in series), default=0)
     most = min(LONGEST_PERIOD, longest // 3)
     if most < 2:
@@ -46,7 +46,7 @@ def _autocorrelation(values: Values, most: int) -> Values | None:
 
 
 def seasonal(values: Values, period: int) -> Values:
-    """Say at every step the value of one period before the next: (T, D) -> (T - 1, D), NaN before there is one."""
+    """Say at every step the value one period before the next: (T, D) -> (T - 1, D); NaN at first."""
     said = np.full((len(values) - 1, values.shape[1]), np.nan)
     said[period - 1 :] = values[: len(values) - period]
     return said
@@ -69,7 +69,7 @@ class Autoregression:
 
 
 def fit_ar(series: list[Values], most: int = MOST_ORDER) -> Autoregression | None:
-    """Fit by least squares over all series; the order has the lowest BIC. None if the series are too short."""
+    """Fit by least squares over all series, the order by BIC; None if the series are too short."""
     longest = max((len(values) for values in series), default=0)
     fits = [(_bic(series, order), order) for order in range(1, min(most, longest // 4) + 1)]
     fits = [(score, order) for score, order in fits if np.isfinite(score)]

@@ -70,8 +70,8 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
         Parameters
         ----------
         X
-            B sequences of numbers, (T,) or (T, D) each, NaN where one is missing; B texts; or B pairs of a text
-            and numbers.
+            B sequences of numbers, (T,) or (T, D) each, NaN where one is missing; B texts; or B pairs of a
+            text and numbers.
         y
             B sequences as long: labels (a text is one label for each character), or numbers (T,) or (T, K).
         first_weights
@@ -113,13 +113,12 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
         """Give the share of steps with the right label; of numbers R², over all steps of all sequences."""
         check_is_fitted(self, "model_")
         inputs = as_inputs(X, kind := kind_of(X))
-        if not isinstance(self.targets_, LabelCodec):
+        labels = self.targets_
+        if not isinstance(labels, LabelCodec):
             return explained(self.model_.predict(inputs), as_targets(y, measured(inputs, kind, self.inputs_)))
         tags = as_tags(y, measured(inputs, kind, self.inputs_))
-        said = [self.targets_.find(part) for part in self.model_.predict(inputs)]
-        return float(
-            np.concatenate([a == self.targets_.find(b) for a, b in zip(said, tags, strict=True)]).mean()
-        )
+        said = [labels.find(part) for part in self.model_.predict(inputs)]
+        return float(np.concatenate([a == labels.find(b) for a, b in zip(said, tags, strict=True)]).mean())
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all; ``elman.load`` reads it."""
@@ -132,7 +131,7 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
 
     def _plan(self, X: Any, y: Any, first: dict[str, Floats] | None) -> Plan:
         """Check everything, hold sequences out, fit the codecs on the others: all before learning starts."""
-        kind = kind_of(X)
+        kind = kind_of(X) if hasattr(X, "__len__") and len(X) else "number"
         inputs = as_inputs(X, kind)
         if kind == "number":
             lessons.check_sequences(inputs, most=lessons.most_steps(self))
@@ -180,13 +179,15 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
         steps = measured(inputs, kind, self.inputs_)
         if are_labels(y, self.answers):
             tags = as_tags(y, steps)
-            self.targets_ = LabelCodec(np.unique(np.concatenate(tags)))
-            self.classes_ = self.targets_.classes_
+            self.targets_: LabelCodec | NumberCodec = (labels := LabelCodec(np.unique(np.concatenate(tags))))
+            self.classes_ = labels.classes_
             examples.check_classes(self.classes_)
-            return [self.targets_.find(part) for part in tags]
+            return [labels.find(part) for part in tags]
         targets = as_targets(y, steps)
-        self.targets_ = NumberCodec(scaling=self.scaling).fit([targets[row] for row in rest])
-        return self.targets_.encode_all(targets)
+        scaled = NumberCodec(scaling=self.scaling).fit([targets[row] for row in rest])
+        self.targets_ = scaled
+        encoded: list[Any] = scaled.encode_all(targets)
+        return encoded
 
     def _finish(self, learning: Learning) -> None:
         self.history_ = learning.history
@@ -349,11 +350,8 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
             cut if cut == len(v) - ahead else cut - ahead + 1
             for cut, v in zip(self.cuts_, series, strict=True)
         ]
-        early = [(a[:n], b[:n]) for a, b, n in zip(read, said, ends, strict=True)]
-        found, whole = (
-            lessons.windows(*map(list, zip(*part, strict=True)), steps)
-            for part in (early, list(zip(read, said, strict=True)))
-        )
+        early, early_said = ([v[:n] for v, n in zip(part, ends, strict=True)] for part in (read, said))
+        found, whole = lessons.windows(early, early_said, steps), lessons.windows(read, said, steps)
         learnt = lessons.StepExamples(lessons.joined(found, whole), self.inputs_.features, self.input_noise)
         held = np.array([r for r, values in enumerate(said) if self.cuts_[r] < len(values)], np.int64)
         self.rows_ = {
@@ -436,7 +434,7 @@ def number_plan(
 ) -> Plan:
     """Put a plan together; all members hold out the same."""
     (sizes, features), targets = width_of(estimator.inputs_), estimator.targets_
-    loss = "nll" if isinstance(targets, LabelCodec) else estimator.loss
+    loss = loss_of(estimator.loss, labels=isinstance(targets, LabelCodec))
     learnt = examples.learnt.rows if task == "forecast" else examples.rows
     weights = {} if first is None else first
     rows = lessons.fingerprint(learnt.sequences, learnt.targets, list(weights.values()))
@@ -450,6 +448,15 @@ def number_plan(
         tbptt=lessons.chunk_of(estimator),
         updates=UPDATES,
     )
+
+
+def loss_of(loss: str, *, labels: bool) -> str:
+    """Give the loss that is meant for labels or numbers; ``UsageError`` if it cannot be learnt with."""
+    if loss != "auto" and labels != (loss == "nll"):
+        what = "labels" if labels else "numbers"
+        hint = "loss: auto, nll" if labels else "loss: auto, mse, half_squares"
+        raise UsageError(f"a network that says {what} cannot learn with {loss}", code="E170", help=hint)
+    return "nll" if labels else loss
 
 
 def number_model(

@@ -30,7 +30,7 @@ ENOUGH = 5
 
 @dataclass(frozen=True)
 class NumberRows:
-    """B sequences (T, D); to tag, with a target (T, K) for each of their steps; to forecast, with covariates."""
+    """B sequences (T, D); to tag, with a target (T, K) for each of their steps; or with covariates."""
 
     task: str
     sequences: list[Values]
@@ -219,7 +219,7 @@ def errors(
 
 
 def is_copy(found: NumberScores) -> bool:
-    """Whether a forecast says little more than the last value: it is ten times nearer to it than the truth is."""
+    """Whether a forecast says little but the last value: it is ten times nearer to it than the truth is."""
     said, last = [], []
     for answers, truth, mask in zip(found.answers, found.truth, found.counted, strict=True):
         before = np.concatenate([np.full((1, truth.shape[1]), np.nan), truth[:-1]])

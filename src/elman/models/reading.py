@@ -1,4 +1,4 @@
-"""What came from Python, of whichever kind: texts, sequences of numbers, or texts with numbers; and its codec."""
+"""What came from Python, of any kind: texts, sequences of numbers, texts with numbers; and its codec."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from elman.data.sequences import as_texts
 from elman.data.series import as_series
 from elman.errors import UsageError
 from elman.models import examples
-from elman.models.series import check_sequences
 
 Inputs = list[Any]
 """B texts, B arrays (T, D), or B pairs of a text and numbers."""
 
 
 def kind_of(X: Any) -> str:
-    """Say which kind of sequences X holds: "text", "number" or "mixed"; its first row decides."""
+    """Say which kind X holds: "text", "number" or "mixed"; its first row decides, "text" without any."""
     if isinstance(X, (str, bytes, Mapping, Set)) or not isinstance(X, Iterable):
         return "number"  # whose reader says what is wrong
     if isinstance(X, np.ndarray) and X.dtype.kind in "US":
         return "text"
-    first = next(iter(X), None)
+    first = next(iter(X), "")
     first = first.as_py() if hasattr(first, "as_py") else first
     return "text" if isinstance(first, str) else "mixed" if is_pair(first) else "number"
 
@@ -60,6 +59,8 @@ def make_codec(kind: str, settings: Any, *, edges: bool) -> Reader:
 def check_inputs(X: Inputs, kind: str) -> None:
     """Refuse, in one sentence, sequences from which nothing can be learnt."""
     if kind == "number":
+        from elman.models.series import check_sequences  # needs torch
+
         check_sequences(X, most=examples.MOST_STEPS)
     else:
         examples.check_texts(X if kind == "text" else [text for text, _ in X])
@@ -103,4 +104,4 @@ def measured(X: Inputs, kind: str, reader: Reader) -> list[Any]:
         return X
     text = reader.text if isinstance(reader, MixedCodec) else reader
     texts = X if kind == "text" else [text for text, _ in X]
-    return [range(len(ids)) for ids in text.encode_all(texts)]  # type: ignore[union-attr]
+    return [range(len(ids)) for ids in text.encode_all(texts)]

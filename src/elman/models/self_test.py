@@ -56,7 +56,7 @@ def _texts(codec: TextCodec) -> list[str]:
 def _both(codec: MixedCodec) -> Encoded:
     found = []
     for stride, ids in enumerate(codec.text.encode_all(_texts(codec.text)), start=1):
-        columns, numbers = ids.reshape(len(ids), -1), _numbers(codec.numbers, len(ids), stride)
+        columns, numbers = ids if ids.ndim == 2 else ids[:, None], _numbers(codec.numbers, len(ids), stride)
         found.append(np.concatenate([columns.astype(np.float32), numbers], axis=1))
     return found
 

@@ -1,4 +1,4 @@
-"""One honest trial of any task whose rows are sequences: learn from some, measure on others, beside baselines."""
+"""One honest trial of any task: learn from some sequences, measure on others, beside baselines."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def of(task: str, inputs: list[Any], targets: list[Any] | None, groups: list[Any
 
 
 def hold_out(cases: Cases, seed: int) -> tuple[Cases, Cases]:
-    """Split off a fifth of the rows, groups together, classes evenly: rows to learn from, rows to measure on."""
+    """Split off a fifth of the rows to measure on: groups stay together, classes are shared evenly."""
     strata = (
         cases.targets if cases.task in ("classify", "generate") and cases.targets else [0] * len(cases.inputs)
     )
@@ -175,9 +175,9 @@ def _logistic(X: Any, y: NDArray[np.int64], test: Any, classes: int) -> NDArray[
 def _of_numbers(
     model: Model, learnt: Cases | None, test: Cases
 ) -> tuple[Scores, dict[str, Scores], list[Any]]:
-    answers, truth = (
-        np.reshape(part, (len(test.inputs), -1)) for part in (model.predict(test.inputs), test.targets)
-    )
+    rows = len(test.inputs)
+    answers = np.reshape(model.predict(test.inputs), (rows, -1))
+    truth = np.reshape(np.asarray(test.targets, float), (rows, -1))
     scores = regression_scores(answers, truth)
     said = answers[:, 0].tolist() if answers.shape[1] == 1 else answers.tolist()
     if learnt is None:
@@ -207,7 +207,7 @@ def regression_scores(answers: NDArray[Any], truth: NDArray[Any]) -> Scores:
 
 
 def _summaries(cases: Cases) -> NDArray[np.float64]:
-    """Mean, deviation, least, most, first and last of every feature, and the length; of texts counts of letters."""
+    """Mean, deviation, least, most, first, last of every feature, and the length; of texts, letter counts."""
     if cases.kind == "text":
         return _letters(cases.inputs)
     if cases.kind == "mixed":

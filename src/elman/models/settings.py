@@ -132,7 +132,7 @@ class ForecastSettings(NumberSettings):
     )
     normalise: str = setting(
         "none",
-        "What a value is measured by: itself, the last value (changes), or the mean size of its series so far.",
+        "What a value is measured by: itself, the last value (changes), or the mean size so far.",
         choices=("none", "last", "scale"),
     )
     intervals: bool = setting(

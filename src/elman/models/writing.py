@@ -40,7 +40,8 @@ class Draw(NamedTuple):
     def probabilities(self, said: Floats) -> Floats:
         """Bend probabilities (B, K) as asked."""
         if self.temperature < COLDEST:
-            return np.eye(said.shape[1])[said.argmax(axis=1)]
+            sure: Floats = np.eye(said.shape[1])[said.argmax(axis=1)]
+            return sure
         logs = np.log(np.maximum(said, 1e-30)) / self.temperature
         bent: Floats = np.exp(logs - logs.max(axis=1, keepdims=True))
         order = np.argsort(-bent, axis=1, kind="stable")
@@ -52,7 +53,8 @@ class Draw(NamedTuple):
             before = np.cumsum(ordered, axis=1) - ordered
             kept = before < self.top_p * ordered.sum(axis=1, keepdims=True)
             bent[~np.take_along_axis(kept, ranks, axis=1)] = 0
-        return bent / bent.sum(axis=1, keepdims=True)
+        shares: Floats = bent / bent.sum(axis=1, keepdims=True)
+        return shares
 
 
 def _whole(value: Any) -> bool:
@@ -92,11 +94,12 @@ def _draw(
 ) -> list[list[int]]:
     """The classes that are drawn for each of the rows, up to the end of each."""
     codec, rows = model.inputs, len(begun)
-    assert isinstance(codec, PromptCodec)  # noqa: S101
+    assert isinstance(codec, PromptCodec)
     ids = np.array([codec.text.vocabulary[0].index(str(s)) + 1 for s in model.classes_])
     ends = np.array([is_end(str(s)) for s in model.classes_])
     parts, states = run(model, begun, np.full(rows, begun.shape[1]))
-    last, found, alive = [part[:, -1] for part in parts], [[] for _ in range(rows)], np.ones(rows, bool)
+    last, alive = [part[:, -1] for part in parts], np.ones(rows, bool)
+    found: list[list[int]] = [[] for _ in range(rows)]
     column = begun[:, -1:, 1:] if begun.ndim == 3 else None
     for _ in range(longest):
         said = mean_of([kernels.softmax(part) for part in last]).astype(np.float64)

@@ -19,7 +19,7 @@ ORDER = 5
 def log_loss(model: Model, texts: list[str], conditions: Any = None) -> float:
     """Mean negative log-probability of each next symbol, the end included; nats."""
     codec = model.inputs
-    assert isinstance(codec, PromptCodec)  # noqa: S101
+    assert isinstance(codec, PromptCodec)
     said = step_probabilities(model, codec.encode_all(texts, conditions))
     truth = codec.targets(texts, model.labels)
     total = steps = 0.0

@@ -1,0 +1,263 @@
+"""The command line on every task: what is inferred, learnt and answered; every cell, 1 and 2 layers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import elman
+from elman.cli import main
+from elman.data.library import LIBRARY
+
+torch.set_num_threads(1)
+SMALL = ["--hidden-size", "8", "--max-epochs", "2"]
+RNG = np.random.default_rng(0)
+
+
+def write(name, columns):
+    with Path(name).open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(columns)
+        rows.writerows(zip(*columns.values(), strict=True))
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = ["".join(row) for row in RNG.choice(list("abc"), (60, 5)).tolist()]
+    tags = [text.upper() for text in texts]
+    values = RNG.normal(size=(60, 4)).round(3)
+    kinds = ["high" if row.sum() > 0 else "low" for row in values]
+    write(
+        "texts.csv",
+        {"text": texts, "tags": tags, "length": [t.count("a") + 0.5 * t.count("b") for t in texts]},
+    )
+    write(
+        "wide.csv",
+        {**{f"t{n}": values[:, n] for n in range(4)}, "kind": kinds, "sum": values.sum(axis=1).round(4)},
+    )
+    write("mixed.csv", {"text": texts, "size": values[:, 0], "kind": kinds})
+    steps = [(n, t, values[n, t], "wet" if values[n, t] > 0 else "dry") for n in range(60) for t in range(4)]
+    ids, times, x, weather = zip(*steps, strict=True)
+    write("long.csv", {"id": ids, "t": times, "x": x, "weather": weather, "kind": [kinds[n] for n in ids]})
+    with Path("lists.jsonl").open("w", encoding="utf-8") as file:
+        for row, kind in zip(values, kinds, strict=True):
+            file.write(
+                json.dumps(
+                    {"x": [[a, -a] for a in row.tolist()], "kind": kind, "up": [bool(a > 0) for a in row]}
+                )
+                + "\n"
+            )
+    write(
+        "series.csv",
+        {
+            "unique_id": np.repeat(["a", "b"], 60),
+            "ds": [*range(60)] * 2,
+            "y": np.sin(np.arange(120) / 3).round(4),
+        },
+    )
+    return tmp_path
+
+
+TASKS = {
+    "classify": ["wide.csv", "--target", "kind", "--input", "t0", "t1", "t2", "t3"],
+    "regress": ["wide.csv", "--target", "sum", "--input", "t0", "t1", "t2", "t3"],
+    "tag": ["texts.csv", "--target", "tags", "--input", "text"],
+    "forecast": ["series.csv"],
+    "generate": ["texts.csv", "--task", "generate", "--input", "text"],
+}
+
+
+@pytest.mark.parametrize("layers", ["1", "2"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_with_every_cell(task, cell, layers, capsys):
+    more = ["--recurrence", cell, "--num-layers", layers, "-o", "m.safetensors", "--json", *SMALL]
+    assert main(["train", *TASKS[task], *more]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"]
+    assert np.isfinite(list(told["scores"].values())).all()
+    assert told["baselines"]
+    model = elman.load("m.safetensors")
+    assert (model.task, model.settings.recurrence, model.settings.num_layers) == (task, cell, int(layers))
+    assert main(["info", "m.safetensors"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "task"),
+    [
+        (["wide.csv", "--target", "kind", "--input", "t0", "t1"], "classify"),
+        (["mixed.csv", "--target", "kind"], "classify"),
+        (["lists.jsonl", "--target", "kind", "--input", "x"], "classify"),
+        (["long.csv", "--id", "id", "--time", "t", "--target", "kind"], "classify"),
+        (["wide.csv", "--target", "sum", "--input", "t0", "t1"], "regress"),
+        (["texts.csv", "--target", "length", "--input", "text"], "regress"),
+        (["lists.jsonl", "--target", "up", "--input", "x"], "tag"),
+        (["long.csv", "--id", "id", "--time", "t", "--target", "weather", "--input", "x"], "tag"),
+        (["long.csv", "--id", "id", "--time", "t", "--target", "x", "--input", "weather"], "tag"),
+    ],
+)
+def test_the_task_is_inferred_said_and_answered_row_by_row(arguments, task, capsys):
+    assert main(["train", *arguments, "-o", "m.safetensors", *SMALL]) == 0
+    told = capsys.readouterr()
+    assert f"task: {task}, since " in told.err
+    assert "--task chooses another" in told.err
+    assert elman.load("m.safetensors").task == task
+    assert main(["predict", "m.safetensors", arguments[0]]) == 0
+    answered = rows_of(capsys.readouterr().out)
+    assert len(answered) == (240 if arguments[0] == "long.csv" else 60)
+    assert all(row["prediction"] != "" for row in answered)
+    assert main(["evaluate", "m.safetensors", arguments[0], "--train", arguments[0], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["scores"]
+
+
+def test_known_names_of_columns_are_recognised(capsys):
+    assert main(["train", "series.csv", *SMALL]) == 0
+    assert "unique_id is the id, ds the time, y the target" in capsys.readouterr().err
+    assert main(["forecast", "series.safetensors", "series.csv", "--horizon", "3", "--coverage", "0.5"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert [row["unique_id"] for row in rows] == ["a"] * 3 + ["b"] * 3
+    assert all(float(row["lower"]) < float(row["forecast"]) < float(row["upper"]) for row in rows)
+
+
+def test_covariates_are_read_and_asked_for_ahead(capsys):
+    t = np.arange(90)
+    write(
+        "sales.csv",
+        {"day": t, "sold": np.sin(t / 3).round(3), "week": (t % 7), "open": np.where(t % 7, "yes", "no")},
+    )
+    command = [
+        "train",
+        "sales.csv",
+        "--time",
+        "day",
+        "--target",
+        "sold",
+        "--task",
+        "forecast",
+        "--covariates",
+        "week",
+        "open",
+    ]
+    assert main([*command, *SMALL]) == 0
+    ahead = np.arange(90, 94)
+    write("ahead.csv", {"day": ahead, "week": ahead % 7, "open": np.where(ahead % 7, "yes", "no")})
+    capsys.readouterr()
+    forecast = ["forecast", "sales.safetensors", "sales.csv", "--horizon", "4"]
+    assert main([*forecast, "--future", "ahead.csv", "--picture", "f.png"]) == 0
+    assert len(rows_of(capsys.readouterr().out)) == 4
+    assert main(forecast) == 3
+    assert "E275" in capsys.readouterr().err
+
+
+def test_held_out_from_a_time_on(capsys):
+    t = np.arange(90)
+    write("sales.csv", {"day": t, "sold": np.sin(t / 3).round(3)})
+    assert main(["train", "sales.csv", "--time", "day", "--cut", "80", "--json", *SMALL]) == 0
+    assert json.loads(capsys.readouterr().out)["split"] == {"by": "time", "train_steps": 80, "test_steps": 10}
+
+
+def test_texts_are_written_from_the_command_line(capsys):
+    write("names.csv", {"name": [f"{a}{b}n" for a in "abcdefgh" for b in "aeiou"], "kind": ["x", "y"] * 20})
+    assert (
+        main(["train", "names.csv", "--input", "name", "--condition", "kind", "-o", "m.safetensors", *SMALL])
+        == 0
+    )
+    assert "written by it:" in capsys.readouterr().out
+    command = ["generate", "m.safetensors", "-n", "3", "--condition", "x", "--seed", "1", "--longest", "9"]
+    assert main(command) == 0
+    texts = capsys.readouterr().out.splitlines()
+    assert len(texts) == 3
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["texts"] == texts
+    assert main(["generate", "m.safetensors", "--condition", "z"]) == 3
+    assert "there is no condition z" in capsys.readouterr().err
+
+
+def test_learning_goes_on_from_a_model(capsys):
+    command = ["train", "wide.csv", "--target", "kind", "--input", "t0", "t1", *SMALL]
+    assert main([*command, "-o", "a.safetensors"]) == 0
+    assert main([*command, "-o", "b.safetensors", "--from", "a.safetensors"]) == 0
+    assert main([*command[:3], "sum", *command[4:], "--from", "a.safetensors", "-o", "c.safetensors"]) == 2
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_every_sample_is_written_with_its_command(name, capsys):
+    code = main(["sample", name])
+    told = capsys.readouterr()
+    if code and "E150" in told.err:
+        pytest.skip("the package of the sample is not there")
+    assert code == 0
+    assert told.out.startswith(f"elman train {name}.")
+    assert "licence" in told.err
+    assert main(["sample", name]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_samples_are_listed(capsys):
+    assert main(["sample"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in LIBRARY)
+    assert main(["sample", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["samples"]) == set(LIBRARY)
+    assert main(["sample", "nothing"]) == 2
+
+
+BAD = {
+    "an odd target": (["lists.jsonl", "--target", "up", "--input", "kind"], 3, "E275"),
+    "a changing target": (
+        [
+            "long.csv",
+            "--id",
+            "id",
+            "--time",
+            "t",
+            "--target",
+            "weather",
+            "--task",
+            "classify",
+            "--input",
+            "x",
+        ],
+        3,
+        "E248",
+    ),
+    "a target that is no number": (
+        ["wide.csv", "--target", "kind", "--task", "regress", "--input", "t0"],
+        3,
+        "E241",
+    ),
+    "a setting of another task": (
+        ["wide.csv", "--target", "sum", "--horizon", "3", "--input", "t0", "t1"],
+        2,
+        "E139",
+    ),
+    "a condition to classify": (
+        ["wide.csv", "--target", "kind", "--condition", "t0", "--task", "classify"],
+        2,
+        "E139",
+    ),
+    "no texts to write from": (["wide.csv", "--task", "generate", "--input", "t0", "t1"], 2, "E112"),
+    "two columns of texts": (["mixed.csv", "--target", "size"], 2, "E112"),
+    "no target to regress": (["wide.csv", "--task", "regress"], 2, "E112"),
+    "no time for a cut": (["wide.csv", "--target", "kind", "--cut", "3", "--input", "t0", "t1"], 2, "E139"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_one_sentence_before_learning(case, capsys):
+    arguments, code, said = BAD[case]
+    assert main(["train", *arguments, "-o", "m.safetensors"]) == code
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told

@@ -48,4 +48,5 @@ $(READY): pyproject.toml constraints.txt CMakeLists.txt $(wildcard src/elman/ker
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
 	$(BIN)/python -m pip install -q -e ".[all]" --group dev
+	$(BIN)/python -m pip install -q --no-deps sktime  # for its data; what it needs itself is not needed
 	@touch $@

@@ -30,7 +30,7 @@ PAGES = [
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if "_build" not in page.parts),
 ]
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OF_OTHER_TOOLS = {"--index-url"}
+OF_OTHER_TOOLS = {"--index-url", "--no-deps"}
 
 ENDINGS = {"Italian": ["ini", "etti", "elli"], "Polish": ["ski", "wicz", "czak"]}
 STEMS = ["Bar", "Kol", "Mar", "Ros", "Tam", "Wit", "Zan", "Gor", "Pal", "Sam"]

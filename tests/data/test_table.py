@@ -7,6 +7,7 @@ import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import numpy as np
 import pytest
 
 from elman.data.table import READERS, Table, read_stream
@@ -22,6 +23,12 @@ def parquet_bytes(columns):
     return sink.getvalue()
 
 
+def npz_bytes(columns):
+    sink = io.BytesIO()
+    np.savez(sink, **columns)
+    return sink.getvalue()
+
+
 def jsonl_bytes(columns):
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
@@ -33,13 +40,14 @@ WRITTEN = {
     ".tsv": CSV.replace(",", "\t").encode(),
     ".jsonl": jsonl_bytes(COLUMNS),
     ".ndjson": jsonl_bytes(COLUMNS),
+    ".npz": npz_bytes(COLUMNS),
     ".parquet": parquet_bytes(COLUMNS),
 }
 PACKED = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 
 def test_every_reader_is_tried():
-    assert len(READERS) == 6
+    assert len(READERS) == 7
     assert set(READERS) == {*WRITTEN, ".txt"}
 
 
@@ -51,7 +59,7 @@ def test_every_kind_of_file_gives_the_same_table(ending, packing, tmp_path):
     table = Table.read(path)
     assert table.columns == COLUMNS
     assert table.source == path.name
-    first = {".csv": "line 2", ".tsv": "line 2", ".parquet": "row 1"}.get(ending, "line 1")
+    first = {".csv": "line 2", ".tsv": "line 2", ".npz": "row 1", ".parquet": "row 1"}.get(ending, "line 1")
     assert table.place(0) == f"{path.name}, {first}"
     assert len(table) == 2
 

@@ -7,6 +7,7 @@ import torch
 import elman
 from elman import SequenceClassifier, SequenceGenerator, SequenceRegressor, SequenceTagger
 from elman.errors import DataError, UsageError
+from elman.models.calibration import temperature
 from elman.models.reading import kind_of
 from elman.models.saving import from_bytes, to_bytes
 from elman.models.sequence_trial import hold_out, learning, make_estimator, measure, of, span_f1
@@ -220,3 +221,26 @@ def test_a_trial_measures_beside_its_baselines(task):
     )
     assert measure(estimator.model_, learn, learn).leaked == len(learn.inputs)
     assert not measure(elman.models.saving.from_bytes(to_bytes(estimator.model_)), None, test).baselines
+
+
+def test_probabilities_can_be_calibrated():
+    rng = np.random.default_rng(0)
+    noisy = np.where(rng.random(60) < 0.25, ~(MEANS > 0), MEANS > 0)
+    options = {**QUICK, "max_epochs": 40, "validation_fraction": 0.4, "patience": None, "refit": False}
+    plain = SequenceClassifier(**options).fit(SERIES, noisy)
+    warm = SequenceClassifier(**options, calibrate=True).fit(SERIES, noisy)
+    found = warm.model_.training["temperature"]
+    logits = np.log(plain.predict_proba(SERIES))
+    shares = np.exp(logits / found)
+    expected = shares / shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(warm.predict_proba(SERIES), expected, atol=1e-4)
+    with pytest.raises(UsageError, match="no rows are held out"):
+        SequenceClassifier(**QUICK, calibrate=True, validation_fraction=0).fit(SERIES, noisy)
+
+
+def test_the_temperature_is_the_one_that_was_put_in():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 3))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    classes = np.array([rng.choice(3, p=p) for p in shares])
+    assert temperature(3 * logits, classes) == pytest.approx(3, rel=0.08)

@@ -14,6 +14,7 @@ from elman.data.delimited import find_delimiter, parse, read_csv, read_tsv
 from elman.data.frames import columns_of
 from elman.data.jsonlines import read_jsonl
 from elman.data.lines import lines_of, read_folder, read_lines
+from elman.data.npz import read_npz
 from elman.data.parquet import read_parquet
 from elman.data.source import UNPACK, Parsed, Source, decode, unreadable
 from elman.errors import DataError
@@ -50,8 +51,8 @@ class Table:
     def read(cls, path: str | Path, *, encoding: str | None = None, delimiter: str | None = None) -> Self:
         """Read a file by its ending, or a folder of text files whose names are the labels.
 
-        ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, ``.parquet`` and ``.txt`` are read, each also with
-        ``.gz``, ``.bz2`` or ``.xz`` behind it; any other file if it looks like CSV.
+        ``.csv``, ``.tsv``, ``.jsonl`` or ``.ndjson``, ``.npz``, ``.parquet`` and ``.txt`` are read, each also
+        with ``.gz``, ``.bz2`` or ``.xz`` behind it; any other file if it looks like CSV.
 
         Parameters
         ----------
@@ -79,7 +80,9 @@ class Table:
             raise unreadable(str(path), error) from error
         source = Source(path, path.name, encoding, delimiter)
         columns, lines = READERS.get(source.suffix, _read_unknown)(source)
-        return cls(columns, lines, source.name, counted="row" if source.suffix == ".parquet" else "line")
+        return cls(
+            columns, lines, source.name, counted="row" if source.suffix in (".npz", ".parquet") else "line"
+        )
 
     @classmethod
     def _read_folder(cls, folder: Path, encoding: str | None) -> Self:
@@ -170,6 +173,7 @@ READERS: dict[str, Callable[[Source], Parsed]] = {
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
+    ".npz": read_npz,
     ".parquet": read_parquet,
     ".txt": read_lines,
 }

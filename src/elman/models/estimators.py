@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from elman.data.numbers import NumberCodec
 from elman.data.sequences import as_column, as_groups, as_labels, as_weights, check_same_length
 from elman.data.series import as_series
 from elman.data.split import split
-from elman.errors import DataError, missing_extra
-from elman.models import drawing, examples
+from elman.errors import DataError, UsageError, missing_extra
+from elman.models import answers, drawing, examples
+from elman.models.calibration import cooled, temperature
 from elman.models.codecs import outputs_of, width_of
 from elman.models.examples import Examples
 from elman.models.model import Model
@@ -288,6 +289,24 @@ class SequenceClassifier(OfWholes, ClassifierMixin, BaseEstimator, Settings):  #
 
     def _finish(self, learning: Learning) -> None:
         self._model(learning, class_counts=self.class_counts_.tolist())
+        if self.calibrate and learning.complete:
+            self._calibrate(learning)
+
+    def _calibrate(self, learning: Learning) -> None:
+        """Find the temperature by the first network, on the rows that it did not learn from."""
+        held, learnt = learning.plan.folds[0][1], cast(Any, learning.plan.examples)
+        learnt = getattr(learnt, "examples", learnt)
+        if not len(held) or "head.weight" not in learning.networks[0]:
+            message = "calibrate has no meaning here: " + (
+                "no rows are held out" if not len(held) else "there is no head"
+            )
+            raise UsageError(message, code="E172", help="leave it out, or set validation_fraction")
+        first = replace(self.model_, members=(learning.networks[0],))
+        shares = answers.probabilities(first, [learnt.sequences[row] for row in held.tolist()])
+        found = temperature(np.log(np.maximum(shares, 1e-30)), learnt.targets[held])
+        members = tuple(cooled(member, found) for member in self.model_.members)
+        training = {**self.model_.training, "temperature": found}
+        self.model_ = replace(self.model_, members=members, training=training)
 
 
 @dataclass(kw_only=True, repr=False, eq=False)

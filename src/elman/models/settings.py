@@ -81,6 +81,10 @@ class Settings(FitSettings):
         "Bring each feature to mean 0 and deviation 1, or leave it.",
         choices=("standard", "none"),
     )
+    calibrate: bool = setting(
+        False,
+        "Divide the logits by a temperature, found on validation rows, so that probabilities mean it.",
+    )
     class_weight: str | dict[object, float] | None = setting(
         None, 'Weight of each class: "balanced" makes all classes count alike, none counts rows alike.'
     )

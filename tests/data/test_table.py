@@ -5,9 +5,9 @@ import json
 import lzma
 import sys
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import numpy as np
 import pytest
 
 from elman.data.table import READERS, Table, read_stream

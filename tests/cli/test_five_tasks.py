@@ -66,6 +66,8 @@ def folder(tmp_path, monkeypatch):
             "y": np.sin(np.arange(120) / 3).round(4),
         },
     )
+    write("zones.csv", {"t": ["2024-01-01T00:00:00+01:00", "2024-01-01T01:00:00"], "y": [1, 2]})
+    write("twice.csv", {"t": [1, 2, 2], "y": [1, 2, 3]})
     return tmp_path
 
 
@@ -214,6 +216,10 @@ def test_samples_are_listed(capsys):
 
 
 BAD = {
+    "a period longer than the data": (["series.csv", "--period", "50"], 3, "E286"),
+    "a period of one": (["series.csv", "--period", "1"], 2, "E111"),
+    "zones mixed": (["zones.csv", "--time", "t"], 3, "E279"),
+    "a time twice": (["twice.csv", "--time", "t"], 3, "E280"),
     "an odd target": (["lists.jsonl", "--target", "up", "--input", "kind"], 3, "E275"),
     "a changing target": (
         [
@@ -261,3 +267,22 @@ def test_one_sentence_before_learning(case, capsys):
     told = capsys.readouterr().err
     assert said in told
     assert "Traceback" not in told
+
+
+def test_a_given_period_is_the_baselines(capsys):
+    assert main(["train", "series.csv", "--period", "19", "--json", *SMALL]) == 0
+    assert "value 19 steps ago" in json.loads(capsys.readouterr().out)["baselines"]
+
+
+def test_huge_values_are_learnt_or_refused_in_a_sentence(capsys):
+    write("huge.csv", {"t": range(40), "y": [1e38 * (-1) ** n for n in range(40)]})
+    assert main(["train", "huge.csv", "--time", "t", *SMALL]) == 0
+    write("large.csv", {"t": range(40), "y": ["1e400", *range(39)]})
+    assert main(["train", "large.csv", "--time", "t", *SMALL]) == 3
+    assert "large.csv, line 2, column y" in capsys.readouterr().err
+
+
+def test_a_label_seen_once_is_no_hindrance(capsys):
+    values = RNG.normal(size=(40, 2)).round(3)
+    write("once.csv", {"a": values[:, 0], "b": values[:, 1], "kind": [*["x", "y"] * 19, "x", "rare"]})
+    assert main(["train", "once.csv", "--target", "kind", *SMALL]) == 0

@@ -6,7 +6,7 @@ import torch
 
 import elman
 from elman import SequenceClassifier, SequenceGenerator, SequenceRegressor, SequenceTagger
-from elman.errors import DataError, UsageError
+from elman.errors import DataError, DivergedError, UsageError
 from elman.models.calibration import temperature
 from elman.models.reading import kind_of
 from elman.models.saving import from_bytes, to_bytes
@@ -244,3 +244,26 @@ def test_the_temperature_is_the_one_that_was_put_in():
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     classes = np.array([rng.choice(3, p=p) for p in shares])
     assert temperature(3 * logits, classes) == pytest.approx(3, rel=0.08)
+
+
+def test_the_same_answers_from_lists_arrays_series_and_arrow():
+    import pandas as pd
+    import pyarrow as pa
+
+    X = RNG.normal(size=(40, 6))
+    y = X.sum(axis=1)
+    learner = SequenceRegressor(**QUICK).fit(X, y)
+    said = learner.predict(X)
+    for other in (X.tolist(), list(X), pd.Series(list(X)), pa.array(X.tolist()), tuple(X), X[..., None]):
+        np.testing.assert_array_equal(learner.predict(other), said)
+    for numbers in (y.tolist(), pd.Series(y), pa.array(y), y[:, None]):
+        again = SequenceRegressor(**QUICK).fit(X.tolist(), numbers)
+        np.testing.assert_array_equal(again.predict(X).ravel(), said)
+
+
+def test_divergence_names_the_rows():
+    wild = SequenceRegressor(**{**QUICK, "max_epochs": 30}, optimizer="sgd", learning_rate=1e30, clip=None)
+    with pytest.raises(DivergedError, match="at update") as caught:
+        wild.fit(SERIES, MEANS)
+    assert "training rows" in caught.value.where
+    assert np.isfinite(wild.model_.predict(SERIES)).all()

@@ -75,6 +75,9 @@ def add_number_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         help="other numbers of each step (forecast)",
     )
+    parser.add_argument(
+        "--period", type=int, metavar="N", help="steps of a season (forecast; default: found)"
+    )
     parser.add_argument("--cut", metavar="TIME", help="steps from this time on are held out (tag, forecast)")
     parser.add_argument("--from", dest="start", metavar="MODEL", help="go on learning from this model")
     add_cell_argument(parser)

@@ -15,7 +15,7 @@ from elman.cli.progress import interruptible, shown
 from elman.cli.report import print_errors
 from elman.cli.run import INTERRUPTED, Files, clock, name_of
 from elman.data.table import Table
-from elman.errors import DivergedError, MissingExtraError, UsageError
+from elman.errors import DataError, DivergedError, MissingExtraError, UsageError
 from elman.models.model import Model
 from elman.models.number_trial import (
     Fold,
@@ -50,6 +50,7 @@ def run_numbers(arguments: argparse.Namespace, task: str, stem: str, table: Tabl
     found = read(table, task, choose(table, task, arguments), learning=True)
     for line in notes(found):
         say(line)
+    check_period(found, arguments)
     fold = choose_fold(found, seed, arguments)
     start = time.monotonic()
     model, stopped = learn(task, settings, seed, fold, files)
@@ -61,7 +62,7 @@ def run_numbers(arguments: argparse.Namespace, task: str, stem: str, table: Tabl
     if stopped:
         say(f"stopped: the best network so far is in {files.model}; the same command and --resume goes on")
         return INTERRUPTED
-    scores = measure(model, fold)
+    scores = measure(model, fold, arguments.period)
     counts = {"by": fold.by, "train_steps": fold.learnt.steps, "test_steps": scores.steps}
     model = dataclasses.replace(model, training={**model.training, "split": counts}, scores=scores.to_json())
     model.save(files.model)
@@ -83,6 +84,21 @@ def settings_for(arguments: argparse.Namespace, task: str) -> dict[str, Any]:
         message = f"--seeds, --group and --split are not there yet for --task {task} of numbers"
         raise UsageError(message, code="E139", help="leave it out")
     return given_settings(arguments, SETTINGS[task])
+
+
+def check_period(found: Read, arguments: argparse.Namespace) -> None:
+    """Refuse a period that no series has twice."""
+    period = arguments.period
+    longest = max(map(len, found.rows.sequences), default=0)
+    if period is None:
+        return
+    if period < 2:
+        raise UsageError(f"--period must be at least 2, not {period}", code="E111", help="--period 12")
+    if 2 * period > longest:
+        message = f"the period of {period} is longer than half of the longest series, {longest:,} steps"
+        raise DataError(
+            message, code="E286", where=found.table.source, help="give a shorter one, or longer series"
+        )
 
 
 def choose_fold(found: Read, seed: int, arguments: argparse.Namespace) -> Fold:

@@ -139,8 +139,11 @@ def learning(estimator: Any, rows: NumberRows, checkpoint: Path | None) -> Gener
     return steps
 
 
-def measure(model: Model, fold: Fold) -> NumberScores:
-    """Score the model on the steps that count, beside what needs no network."""
+def measure(model: Model, fold: Fold, period: int | None = None) -> NumberScores:
+    """Score the model on the steps that count, beside what needs no network.
+
+    ``period`` is that of the values a period ago; None: it is found.
+    """
     truth = [_wide(values) for values in fold.measured.truth()]
     rows = fold.measured
     if rows.task == "tag":
@@ -148,7 +151,7 @@ def measure(model: Model, fold: Fold) -> NumberScores:
     else:
         said = model.predict_steps(rows.sequences, covariates=rows.covariates)
         answers = [_wide(values[:-1]) for values in said]
-    plain = baselines(fold, truth)
+    plain = baselines(fold, truth, period)
     usual = _usual_errors(fold)
     return NumberScores(
         errors(answers, truth, fold.counted, usual),
@@ -161,7 +164,7 @@ def measure(model: Model, fold: Fold) -> NumberScores:
     )
 
 
-def baselines(fold: Fold, truth: list[Values]) -> dict[str, list[Values]]:
+def baselines(fold: Fold, truth: list[Values], period: int | None = None) -> dict[str, list[Values]]:
     """The mean of what was learnt; to forecast, also the last value, the value a period ago, and AR(p)."""
     known = [_wide(values) for values in fold.learnt.truth()]
     mean = np.concatenate(known).mean(axis=0)
@@ -170,7 +173,7 @@ def baselines(fold: Fold, truth: list[Values]) -> dict[str, list[Values]]:
         return plain | {"linear regression on the step's own numbers": linear(fold, known)}
     learnt, measured = ([_wide(v) for v in part.sequences] for part in (fold.learnt, fold.measured))
     plain["last value"] = [values[:-1] for values in measured]
-    period = find_period(learnt)
+    period = period or find_period(learnt)
     if period > 1:
         plain[f"value {period} steps ago"] = [seasonal(values, period) for values in measured]
     fitted = fit_ar(learnt)

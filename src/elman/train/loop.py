@@ -88,6 +88,16 @@ def learn(
     return loop.run()
 
 
+def rows_of(batch: Any) -> str:
+    """Name the rows of a batch, if it knows them: those of training, counted from 0."""
+    rows = [int(row) for row in getattr(batch, "rows", [])]
+    more = f" and {len(rows) - FEW} more" if len(rows) > FEW else ""
+    return f"training rows {', '.join(map(str, rows[:FEW]))}{more}" if rows else ""
+
+
+FEW = 8
+
+
 class _Loop:
     """One run: its weights, its place, and the way from update to update."""
 
@@ -132,7 +142,8 @@ class _Loop:
         try:
             yield from self._epoch_after_epoch()
         except DivergedError as error:
-            has_diverged, error.where = True, f"epoch {self.place.epoch}"
+            rows = f", {error.where}" if error.where else ""
+            has_diverged, error.where = True, f"epoch {self.place.epoch}{rows}"
             raise
         finally:
             self.ended = True
@@ -171,8 +182,12 @@ class _Loop:
         place, update = self.place, self.place.update + 1
         rate = learning_rate(self.settings, update, place.updates)
         batch = batches[place.position]
-        with alone(self.generators, self.settings.random_state, update):
-            loss, norm = self.learner.update(batch, rate, update)
+        try:
+            with alone(self.generators, self.settings.random_state, update):
+                loss, norm = self.learner.update(batch, rate, update)
+        except DivergedError as error:
+            error.where = rows_of(batch)
+            raise
         place.position, place.update, place.loss_sum = place.position + 1, update, place.loss_sum + loss
         place.seconds = self.clock.seconds()
         self.out_of_time = self._is_late()

@@ -95,7 +95,9 @@ def test_forecast_holds_the_last_part_out_and_evaluates_a_file(sales, capsys):
     assert main(["train", "sales.csv", "--time", "day", "--json", *SMALL]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["split"] == {"by": "time", "train_steps": 64, "test_steps": 16}
-    assert set(told["baselines"]) == {"mean of training", "last value", "value 16 steps ago", "AR(11)"}
+    named = {"mean of training", "last value", "value 16 steps ago"}
+    assert named < set(told["baselines"])
+    assert [name for name in told["baselines"] if name.startswith("AR(")]
     assert set(told["scores"]) == {"rmse", "mae", "mase", "smape"}
     assert told["scores"]["rmse"] >= told["scores"]["mae"] > 0
     values = np.array([float(row["sold"]) for row in rows_of(sales.read_text())])

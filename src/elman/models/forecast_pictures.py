@@ -30,5 +30,5 @@ def draw_forecast(series: Any, said: Any, ends: Any, name: str, path: Path) -> N
     axes.set(xlabel="step")
     axes.set_title(name, color=INK, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="upper left", ncols=3)
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
     _save(figure, path)

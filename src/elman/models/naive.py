@@ -69,9 +69,9 @@ class Autoregression:
 
 
 def fit_ar(series: list[Values], most: int = MOST_ORDER) -> Autoregression | None:
-    """Fit by least squares over all series, the order by BIC; None if the series are too short."""
+    """Fit by least squares over all series, the order by AIC; None if the series are too short."""
     longest = max((len(values) for values in series), default=0)
-    fits = [(_bic(series, order), order) for order in range(1, min(most, longest // 4) + 1)]
+    fits = [(_aic(series, order), order) for order in range(1, min(most, longest // 4) + 1)]
     fits = [(score, order) for score, order in fits if np.isfinite(score)]
     if not fits:
         return None
@@ -80,13 +80,13 @@ def fit_ar(series: list[Values], most: int = MOST_ORDER) -> Autoregression | Non
     return Autoregression(order, np.stack([coefficients for coefficients, _, _ in pairs]))
 
 
-def _bic(series: list[Values], order: int) -> float:
+def _aic(series: list[Values], order: int) -> float:
     total = 0.0
     for d in range(series[0].shape[1]):
         _, squares, count = _solve(series, d, order)
         if count <= order + 1:
             return float("inf")
-        total += np.log(max(squares / count, 1e-300)) + np.log(count) / count * (order + 1)
+        total += np.log(max(squares / count, 1e-300)) + 2 / count * (order + 1)
     return float(total)
 
 

@@ -60,7 +60,8 @@ def draw_tags(found: Found, test: Cases, path: Path) -> None:
     rows = min(MOST_ROWS, found.rows)
     figure = _figure(12, 0.62 * rows + 0.6)
     axes = figure.subplots()
-    axes.set(xlim=(0, MOST_STEPS), ylim=(2.4 * rows, -1))
+    longest = max((len(said) for said in found.answers[:rows]), default=1)
+    axes.set(xlim=(-1, min(MOST_STEPS, max(longest, 20))), ylim=(2.4 * rows, -1))
     axes.axis("off")
     for row in range(rows):
         read, said, truth = test.inputs[row], found.answers[row], list(found.truth[row])

@@ -267,3 +267,28 @@ def test_divergence_names_the_rows():
         wild.fit(SERIES, MEANS)
     assert "training rows" in caught.value.where
     assert np.isfinite(wild.model_.predict(SERIES)).all()
+
+
+STILL = {"learning_rate": 1e-9, "embedding_decay": 0.0, "max_epochs": 1}
+
+
+def test_every_task_goes_on_from_its_model():
+    wave = [np.sin(np.arange(80) / 4), np.cos(np.arange(80) / 5)]
+    ask = {
+        "tag": (SequenceTagger, (TEXTS, ODD), lambda m: np.concatenate(m.predict_proba(TEXTS))),
+        "numbers": (SequenceTagger, (SERIES, SERIES), lambda m: np.concatenate(m.predict(SERIES))),
+        "forecast": (elman.SequenceForecaster, (wave,), lambda m: m.predict(wave, 3)),
+        "generate": (SequenceGenerator, (TEXTS, ODD), lambda m: np.concatenate(m.predict_proba(TEXTS))),
+    }
+    quick = {name: value for name, value in QUICK.items() if name != "members"}
+    for kind, given, answer in ask.values():
+        first = kind(**quick).fit(*given).model_
+        again = kind(**{**quick, **STILL}).fit(*given, start=first).model_
+        np.testing.assert_allclose(answer(again), answer(first), atol=1e-4)
+    with pytest.raises(UsageError, match="cannot be gone on from: it learnt to generate"):
+        SequenceTagger(**quick).fit(TEXTS, ODD, start=first)
+    with pytest.raises(UsageError, match="under other conditions"):
+        SequenceGenerator(**quick).fit(TEXTS, start=first)
+    tagger = SequenceTagger(**quick).fit(TEXTS, ODD).model_
+    with pytest.raises(DataError, match="none of the model to go on from"):
+        SequenceTagger(**quick).fit(TEXTS, [tags.replace("0", "x") for tags in ODD], start=tagger)

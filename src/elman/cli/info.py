@@ -9,7 +9,8 @@ from typing import Any
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.output import print_json
 from elman.cli.run import name_of
-from elman.data.codec import TextCodec
+from elman.data.codec import LabelCodec, TextCodec
+from elman.data.prompt import PromptCodec
 from elman.models.model import Model
 from elman.models.saving import load
 
@@ -34,6 +35,19 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def classes_of(model: Model) -> list[str] | None:
+    """The labels that it can answer; of a generator they are symbols, which are not listed."""
+    if not isinstance(model.targets, LabelCodec) or model.task == "generate":
+        return None
+    return [str(label) for label in model.classes_.tolist()]
+
+
+def conditions_of(model: Model) -> list[str] | None:
+    """What texts can be written under."""
+    conditions = model.inputs.conditions if isinstance(model.inputs, PromptCodec) else None
+    return None if conditions is None else [str(label) for label in conditions.classes_.tolist()]
+
+
 def describe(model: Model, path: Path) -> dict[str, Any]:
     """Collect what a person or a program asks of a model file; JSON values."""
     training = model.training
@@ -45,7 +59,9 @@ def describe(model: Model, path: Path) -> dict[str, Any]:
         "parameters": model.parameters,
         "causal": model.causal,
         "symbols": len(model.inputs.symbols) if isinstance(model.inputs, TextCodec) else None,
-        "classes": [str(label) for label in model.classes_.tolist()] if model.task == "classify" else None,
+        "classes": classes_of(model),
+        "conditions": conditions_of(model),
+        "forecast": model.details.get("form"),
         "source": training.get("source"),
         "columns": training.get("columns"),
         "split": training.get("split"),

@@ -79,7 +79,6 @@ def _check(arguments: argparse.Namespace, task: str) -> None:
         ("--covariates", arguments.covariates, ("forecast",)),
         ("--period", arguments.period, ("forecast",)),
         ("--cut", arguments.cut, ("tag", "forecast")),
-        ("--from", arguments.start, ("classify", "regress")),
     ):
         if value is not None and task not in fits:
             message = f"{option} has no meaning for --task {task}"

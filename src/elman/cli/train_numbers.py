@@ -28,6 +28,7 @@ from elman.models.number_trial import (
     make_estimator,
     measure,
 )
+from elman.models.saving import load
 from elman.models.settings import (
     ForecastSettings,
     NumberSettings,
@@ -53,7 +54,8 @@ def run_numbers(arguments: argparse.Namespace, task: str, stem: str, table: Tabl
     check_period(found, arguments)
     fold = choose_fold(found, seed, arguments)
     start = time.monotonic()
-    model, stopped = learn(task, settings, seed, fold, files)
+    start_model = None if arguments.start is None else load(arguments.start)
+    model, stopped = learn(task, settings, seed, fold, files, start_model)
     columns = found.columns.to_json()
     model = dataclasses.replace(
         model, training={**model.training, "source": table.source, "columns": columns, "seed": seed}
@@ -122,10 +124,12 @@ def held_names(fold: Fold) -> list[str]:
     return [f"held-out sequence {row + 1}" for row in range(len(fold.measured.sequences))]
 
 
-def learn(task: str, settings: dict[str, Any], seed: int, fold: Fold, files: Files) -> tuple[Model, bool]:
+def learn(
+    task: str, settings: dict[str, Any], seed: int, fold: Fold, files: Files, origin: Model | None = None
+) -> tuple[Model, bool]:
     """Learn until it is done or a signal comes; the model, and whether it was stopped."""
     estimator = make_estimator(task, settings, seed)
-    steps = learning(estimator, fold.learnt, files.checkpoint)
+    steps = learning(estimator, fold.learnt, files.checkpoint, origin)
     with interruptible() as flag:
         try:
             for _ in shown(steps, files.as_json):

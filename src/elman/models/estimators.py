@@ -30,6 +30,7 @@ from elman.models.reading import (
     keys_of,
     kind_of,
     make_codec,
+    starting,
 )
 from elman.models.settings import RegressSettings, Settings
 from elman.settings import check_settings
@@ -128,15 +129,6 @@ def with_validation(rows: Rows, more: Rows, members: int) -> tuple[Rows, list[Fo
     both = Rows(rows.inputs + more.inputs, np.concatenate([rows.targets, more.targets]), weights)
     fold = np.arange(len(rows.inputs)), np.arange(len(rows.inputs), len(both.inputs))
     return both, [fold] * members
-
-
-def starting(start: Model | None, members: int) -> Any:
-    """The weights to go on from: those of each member in turn."""
-    if start is None:
-        return None
-    return (
-        start.members[0] if members == 1 else [start.members[m % len(start.members)] for m in range(members)]
-    )
 
 
 @dataclass(kw_only=True, repr=False, eq=False)

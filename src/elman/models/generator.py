@@ -18,7 +18,7 @@ from elman.errors import UsageError, missing_extra
 from elman.models import examples
 from elman.models.examples import Examples
 from elman.models.model import Model
-from elman.models.reading import fingerprint
+from elman.models.reading import fingerprint, starting
 from elman.models.settings import WriteSettings, usual_batch_size, usual_epochs
 from elman.settings import check_settings
 
@@ -54,7 +54,13 @@ class SequenceGenerator(BaseEstimator, WriteSettings):  # type: ignore[misc]
     """
 
     def fit(
-        self, X: Any, y: Any = None, *, groups: Any = None, checkpoint: str | Path | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        groups: Any = None,
+        start: Model | None = None,
+        checkpoint: str | Path | None = None,
     ) -> SequenceGenerator:
         """Learn from texts.
 
@@ -66,6 +72,8 @@ class SequenceGenerator(BaseEstimator, WriteSettings):  # type: ignore[misc]
             (B,) conditions, such as the origin of a name; None: there are none.
         groups
             (B,) rows of one group stay on one side of the validation split; by default equal texts do.
+        start
+            A model of the same settings to go on from; its codecs are kept.
         checkpoint
             A file to keep the run in when it is interrupted, and to go on from if it is there.
 
@@ -76,11 +84,17 @@ class SequenceGenerator(BaseEstimator, WriteSettings):  # type: ignore[misc]
         DivergedError
             If the loss becomes NaN; ``model_`` then holds the best weights so far.
         """
-        run_all(self.fit_iter(X, y, groups=groups, checkpoint=checkpoint), self.verbose)
+        run_all(self.fit_iter(X, y, groups=groups, start=start, checkpoint=checkpoint), self.verbose)
         return self
 
     def fit_iter(
-        self, X: Any, y: Any = None, *, groups: Any = None, checkpoint: str | Path | None = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        groups: Any = None,
+        start: Model | None = None,
+        checkpoint: str | Path | None = None,
     ) -> Generator[FitProgress, None, None]:
         """Learn as ``fit`` does, yielding progress after every update; ``break`` keeps the best so far."""
         check_settings(self)
@@ -94,7 +108,7 @@ class SequenceGenerator(BaseEstimator, WriteSettings):  # type: ignore[misc]
             )
             message = f"{wrong} has no meaning here: what is written is read symbol by symbol, forwards"
             raise UsageError(message, code="E172", help="leave it out")
-        yield from fit_steps(self._plan(X, y, groups), self, checkpoint, self._finish)
+        yield from fit_steps(self._plan(X, y, groups, start), self, checkpoint, self._finish)
 
     def generate(self, n: int = 1, prime: str = "", **options: Any) -> list[str]:
         """Draw ``n`` texts; see ``Model.generate``."""
@@ -128,7 +142,7 @@ class SequenceGenerator(BaseEstimator, WriteSettings):  # type: ignore[misc]
         tags.target_tags.required = False
         return tags
 
-    def _plan(self, X: Any, y: Any, groups: Any) -> Plan:
+    def _plan(self, X: Any, y: Any, groups: Any, start: Model | None = None) -> Plan:
         """Check everything, fit the codecs, split off validation rows: all before learning starts."""
         texts = as_texts(X)
         examples.check_texts(texts)
@@ -140,6 +154,8 @@ class SequenceGenerator(BaseEstimator, WriteSettings):  # type: ignore[misc]
             texts, conditions
         )
         self.targets_ = next_codec(self.inputs_)
+        if start is not None:
+            self._take(start, conditions is not None)
         encoded = self.inputs_.encode_all(texts, conditions)
         learnt = Examples(encoded, self.inputs_.targets(texts, self.targets_), None)
         keys = examples.input_keys(texts) if groups is None else list(groups)
@@ -151,10 +167,21 @@ class SequenceGenerator(BaseEstimator, WriteSettings):  # type: ignore[misc]
             "settings": settings_that_matter(self, seed),
             "rows": fingerprint(texts, "text", conditions),
         }
-        reading = Reading(self.inputs_.sizes, len(self.targets_.classes_), 0, "tag", "nll")
+        reading = Reading(
+            self.inputs_.sizes, len(self.targets_.classes_), 0, "tag", "nll", starting(start, self.members)
+        )
         size = self.batch_size or usual_batch_size(len(folds[0][0]))
         updates = EPOCHS * usual_epochs(len(texts)) * -(-len(folds[0][0]) // size)
         return Plan(learnt, folds, everything, reading, seed, identity, updates=updates)
+
+    def _take(self, start: Model, conditioned: bool) -> None:
+        """Take the codecs of the model to go on from."""
+        if not isinstance(start.inputs, PromptCodec) or (start.inputs.conditions is not None) != conditioned:
+            message = "the model to go on from writes no texts, or under other conditions"
+            raise UsageError(
+                message, code="E177", help="give one that learnt to generate, with conditions as here"
+            )
+        self.inputs_, self.targets_ = start.inputs, start.labels
 
     def _finish(self, learning: Learning) -> None:
         self.history_ = learning.history

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,16 @@ from elman.models.codecs import outputs_of, width_of
 from elman.models.conformal import half_widths
 from elman.models.forecasting import Form, Given, check_given, truths
 from elman.models.model import Model
-from elman.models.reading import Inputs, as_inputs, check_inputs, keys_of, kind_of, make_codec, measured
+from elman.models.reading import (
+    Inputs,
+    as_inputs,
+    check_inputs,
+    check_kind,
+    keys_of,
+    kind_of,
+    make_codec,
+    measured,
+)
 from elman.models.settings import ForecastSettings, NumberSettings, TagSettings
 from elman.settings import check_settings
 
@@ -63,7 +72,13 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
     """
 
     def fit(
-        self, X: Any, y: Any, *, first_weights: FirstWeights = None, checkpoint: str | Path | None = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        first_weights: FirstWeights = None,
+        start: Model | None = None,
+        checkpoint: str | Path | None = None,
     ) -> SequenceTagger:
         """Learn from sequences and the labels or numbers of their steps.
 
@@ -76,6 +91,8 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
             B sequences as long: labels (a text is one label for each character), or numbers (T,) or (T, K).
         first_weights
             Arrays by tensor name, as ``model_.members`` has them, to begin with; the others are drawn.
+        start
+            A model of the same settings to go on from; its codecs are kept.
         checkpoint
             A file to keep the run in when it is interrupted, and to go on from if it is there.
 
@@ -86,16 +103,23 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
         DivergedError
             If the loss becomes NaN; ``model_`` then holds the best weights so far.
         """
-        run_all(self.fit_iter(X, y, first_weights=first_weights, checkpoint=checkpoint), self.verbose)
+        steps = self.fit_iter(X, y, first_weights=first_weights, start=start, checkpoint=checkpoint)
+        run_all(steps, self.verbose)
         return self
 
     def fit_iter(
-        self, X: Any, y: Any, *, first_weights: FirstWeights = None, checkpoint: str | Path | None = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        first_weights: FirstWeights = None,
+        start: Model | None = None,
+        checkpoint: str | Path | None = None,
     ) -> Generator[FitProgress, None, None]:
         """Learn as ``fit`` does, yielding progress after every update; ``break`` keeps the best so far."""
         check_settings(self)
         lessons.check_reading(self, forwards=False)
-        plan = self._plan(X, y, lessons.checked_weights(first_weights))
+        plan = self._plan(X, y, first_of(first_weights, start, "tag"), start)
         yield from fit_steps(plan, self, checkpoint, self._finish)
 
     def predict(self, X: Any) -> Any:
@@ -129,7 +153,7 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
         """Tell scikit-learn that rows are sequences, not lines of a numeric table."""
         return sequence_tags(super().__sklearn_tags__())
 
-    def _plan(self, X: Any, y: Any, first: dict[str, Floats] | None) -> Plan:
+    def _plan(self, X: Any, y: Any, first: dict[str, Floats] | None, start: Model | None = None) -> Plan:
         """Check everything, hold sequences out, fit the codecs on the others: all before learning starts."""
         kind = kind_of(X) if hasattr(X, "__len__") and len(X) else "number"
         inputs = as_inputs(X, kind)
@@ -140,8 +164,12 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
         seed = seed_of(self.random_state)
         rest, held = split(keys_of(inputs, kind), [0] * len(inputs), self.validation_fraction, seed)
         self.rows_ = {"training": len(rest), "validation": len(held)}
-        self.inputs_ = make_codec(kind, self, edges=False).fit([inputs[row] for row in rest])
-        encoded = self.inputs_.encode_all(inputs), self._encoded(y, inputs, kind, rest)
+        if start is not None:
+            check_kind(kind, start.inputs)
+            self.inputs_ = start.inputs
+        else:
+            self.inputs_ = make_codec(kind, self, edges=False).fit([inputs[row] for row in rest])
+        encoded = self.inputs_.encode_all(inputs), self._encoded(y, inputs, kind, rest, start)
         found, more = self._windows(*encoded, rest, held)
         learnt = lessons.joined(found, more)
         training, kept = (
@@ -174,17 +202,21 @@ class SequenceTagger(RegressorMixin, BaseEstimator, TagSettings):  # type: ignor
             late, late_said = [late[n] for n in there], [late_said[n] for n in there]
         return lessons.windows(early, early_said, steps), lessons.windows(late, late_said, steps)
 
-    def _encoded(self, y: Any, inputs: Inputs, kind: str, rest: Rows) -> list[Any]:
+    def _encoded(
+        self, y: Any, inputs: Inputs, kind: str, rest: Rows, start: Model | None = None
+    ) -> list[Any]:
         """What is to be said at every step; the codec learns from the rows of ``rest`` alone if it scales."""
         steps = measured(inputs, kind, self.inputs_)
         if are_labels(y, self.answers):
             tags = as_tags(y, steps)
-            self.targets_: LabelCodec | NumberCodec = (labels := LabelCodec(np.unique(np.concatenate(tags))))
+            labels = LabelCodec(np.unique(np.concatenate(tags))) if start is None else start.labels
+            self.targets_: LabelCodec | NumberCodec = labels
             self.classes_ = labels.classes_
             examples.check_classes(self.classes_)
-            return [labels.find(part) for part in tags]
+            return known_tags(labels, tags)
         targets = as_targets(y, steps)
-        scaled = NumberCodec(scaling=self.scaling).fit([targets[row] for row in rest])
+        fitted = NumberCodec(scaling=self.scaling)
+        scaled = fitted.fit([targets[row] for row in rest]) if start is None else start.numbers
         self.targets_ = scaled
         encoded: list[Any] = scaled.encode_all(targets)
         return encoded
@@ -217,6 +249,7 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         *,
         covariates: Any = None,
         first_weights: FirstWeights = None,
+        start: Model | None = None,
         checkpoint: str | Path | None = None,
     ) -> SequenceForecaster:
         """Learn from series: from every step to the next ones.
@@ -231,6 +264,8 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
             B arrays (T,) or (T, C): other numbers of each step, NaN where one is missing.
         first_weights
             Arrays by tensor name, as ``model_.members`` has them, to begin with; the others are drawn.
+        start
+            A model of the same settings to go on from; its codecs are kept.
         checkpoint
             A file to keep the run in when it is interrupted, and to go on from if it is there.
 
@@ -241,8 +276,8 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         DivergedError
             If the loss becomes NaN; ``model_`` then holds the best weights so far.
         """
-        given = {"covariates": covariates, "first_weights": first_weights, "checkpoint": checkpoint}
-        run_all(self.fit_iter(series, **given), self.verbose)
+        given = {"covariates": covariates, "first_weights": first_weights, "start": start}
+        run_all(self.fit_iter(series, **given, checkpoint=checkpoint), self.verbose)
         return self
 
     def fit_iter(
@@ -252,12 +287,14 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         *,
         covariates: Any = None,
         first_weights: FirstWeights = None,
+        start: Model | None = None,
         checkpoint: str | Path | None = None,
     ) -> Generator[FitProgress, None, None]:
         """Learn as ``fit`` does, yielding progress after every update; ``break`` keeps the best so far."""
         check_settings(self)
         lessons.check_reading(self, forwards=True)
-        plan = self._plan(as_series(series, "series"), covariates, lessons.checked_weights(first_weights))
+        first = first_of(first_weights, start, "forecast")
+        plan = self._plan(as_series(series, "series"), covariates, first, start)
         yield from fit_steps(plan, self, checkpoint, self._finish)
 
     def predict(
@@ -329,7 +366,13 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         tags.target_tags.required = False
         return tags
 
-    def _plan(self, series: list[Values], covariates: Any, first: dict[str, Floats] | None) -> Plan:
+    def _plan(
+        self,
+        series: list[Values],
+        covariates: Any,
+        first: dict[str, Floats] | None,
+        start: Model | None = None,
+    ) -> Plan:
         """Check everything, hold the last parts out, fit the codecs on the first: before learning starts."""
         lessons.check_series(series)
         self.given_ = self._given(series, covariates)
@@ -344,7 +387,10 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
                     help="set a smaller horizon, or leave it out",
                 )
         self.cuts_ = [last_learnt(len(values), self.validation_fraction, ahead) for values in series]
-        read, said = self._encoded(self.given_)
+        if start is not None and Form.of(start) != self.form_:
+            message = "the model to go on from reads or says other numbers"
+            raise UsageError(message, code="E177", help="give its horizon, normalise and covariates")
+        read, said = self._encoded(self.given_, start)
         steps = None if self.stateful else self.tbptt or lessons.WINDOW
         ends = [
             cut if cut == len(v) - ahead else cut - ahead + 1
@@ -373,12 +419,13 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         check_given(given, self.form_, 0)
         return given
 
-    def _encoded(self, given: Given) -> tuple[list[Floats], list[Floats]]:
+    def _encoded(self, given: Given, start: Model | None) -> tuple[list[Floats], list[Floats]]:
         """What is read and what is to be said at each step from which the whole horizon follows."""
         form, ahead = self.form_, self.horizon
         if form.plain:
             parts = [values[: cut + 1] for values, cut in zip(given.series, self.cuts_, strict=True)]
-            self.inputs_ = self.targets_ = NumberCodec(scaling=self.scaling).fit(parts)
+            codec = NumberCodec(scaling=self.scaling)
+            self.inputs_ = self.targets_ = codec.fit(parts) if start is None else start.numbers
             encoded = self.inputs_.encode_all(given.series)
             return [values[:-1] for values in encoded], [values[1:] for values in encoded]
         reads = [values[: len(values) - ahead] for values in given.read(form)]
@@ -388,6 +435,8 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
             NumberCodec(scaling=self.scaling).fit([v[:n] for v, n in zip(part, ends, strict=True)])
             for part in (reads, says)
         )
+        if start is not None:
+            self.inputs_, self.targets_ = cast(NumberCodec, start.inputs), start.numbers
         return self.inputs_.encode_all(reads), self.targets_.encode_all(says)
 
     def _finish(self, learning: Learning) -> None:
@@ -414,6 +463,27 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         )
         found = half_widths(first, self.given_, self.cuts_)
         return {"intervals": found} if found else {}
+
+
+def first_of(first_weights: FirstWeights, start: Model | None, task: str) -> dict[str, Floats] | None:
+    """The weights to begin with: those that were given, or those of the model to go on from."""
+    if start is None:
+        return lessons.checked_weights(first_weights)
+    if start.task != task or first_weights is not None:
+        reason = "first weights are given too" if start.task == task else f"it learnt to {start.task}"
+        raise UsageError(f"this model cannot be gone on from: {reason}", code="E124", help="leave start= out")
+    return dict(start.members[0])
+
+
+def known_tags(labels: LabelCodec, tags: list[Any]) -> list[Any]:
+    """Number the labels of every step; ``DataError`` for one that the model to go on from does not know."""
+    found = [labels.find(part) for part in tags]
+    for part, codes in zip(tags, found, strict=True):
+        if (codes < 0).any():
+            label = part[int(np.flatnonzero(codes < 0)[0])]
+            message = f"the label {label!s} is none of the model to go on from"
+            raise DataError(message, code="E265", help="give labels that it knows, or learn anew")
+    return found
 
 
 def last_learnt(steps: int, fraction: float, ahead: int = 1) -> int:

@@ -131,10 +131,13 @@ def make_estimator(task: str, settings: dict[str, Any], seed: int) -> Any:
     return kind(**settings, random_state=seed)
 
 
-def learning(estimator: Any, rows: NumberRows, checkpoint: Path | None) -> Generator[FitProgress, None, None]:
+def learning(
+    estimator: Any, rows: NumberRows, checkpoint: Path | None, start: Model | None = None
+) -> Generator[FitProgress, None, None]:
     """Learn; every update is yielded."""
     given = (rows.sequences,) if rows.targets is None else (rows.sequences, rows.targets)
-    more = {} if rows.covariates is None else {"covariates": rows.covariates}
+    more: dict[str, Any] = {} if start is None else {"start": start}
+    more |= {} if rows.covariates is None else {"covariates": rows.covariates}
     steps: Generator[FitProgress, None, None] = estimator.fit_iter(*given, checkpoint=checkpoint, **more)
     return steps
 

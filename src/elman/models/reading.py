@@ -17,6 +17,7 @@ from elman.data.sequences import as_texts
 from elman.data.series import as_series
 from elman.errors import UsageError
 from elman.models import examples
+from elman.models.model import Model
 
 Inputs = list[Any]
 """B texts, B arrays (T, D), or B pairs of a text and numbers."""
@@ -105,3 +106,12 @@ def measured(X: Inputs, kind: str, reader: Reader) -> list[Any]:
     text = reader.text if isinstance(reader, MixedCodec) else reader
     texts = X if kind == "text" else [text for text, _ in X]
     return [range(len(ids)) for ids in text.encode_all(texts)]
+
+
+def starting(start: Model | None, members: int) -> Any:
+    """The weights to go on from: those of each member in turn."""
+    if start is None:
+        return None
+    return (
+        start.members[0] if members == 1 else [start.members[m % len(start.members)] for m in range(members)]
+    )

@@ -286,3 +286,31 @@ def test_a_label_seen_once_is_no_hindrance(capsys):
     values = RNG.normal(size=(40, 2)).round(3)
     write("once.csv", {"a": values[:, 0], "b": values[:, 1], "kind": [*["x", "y"] * 19, "x", "rare"]})
     assert main(["train", "once.csv", "--target", "kind", *SMALL]) == 0
+
+
+def test_covariates_known_ahead_and_not(capsys):
+    t = np.arange(90)
+    write(
+        "both.csv", {"day": t, "sold": np.sin(t / 3).round(3), "week": t % 7, "rain": RNG.random(90).round(2)}
+    )
+    columns = [
+        "--time",
+        "day",
+        "--target",
+        "sold",
+        "--task",
+        "forecast",
+        "--covariates",
+        "week",
+        "--past",
+        "rain",
+    ]
+    assert main(["train", "both.csv", *columns, "--horizon", "2", *SMALL]) == 0
+    assert "sold, week, rain -> the next value" in capsys.readouterr().err
+    write("ahead.csv", {"day": [90, 91], "week": [6, 0]})
+    assert main(["forecast", "both.safetensors", "both.csv", "--future", "ahead.csv"]) == 0
+    assert len(rows_of(capsys.readouterr().out)) == 2
+    assert main(["forecast", "both.safetensors", "both.csv", "--future", "ahead.csv", "--horizon", "4"]) == 2
+    assert "nobody knows yet" in capsys.readouterr().err
+    assert main(["predict", "both.safetensors", "both.csv"]) == 0
+    assert len(rows_of(capsys.readouterr().out)) == 90

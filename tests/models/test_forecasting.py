@@ -169,3 +169,33 @@ def test_a_copy_of_the_last_value_is_noticed():
     assert {"last value", "mean of training"} <= set(found.baselines)
     other = type(found)({}, {}, found.steps, "time", [walk[:-1] + 3], found.truth, found.counted)
     assert not is_copy(other)
+
+
+def test_covariates_that_are_known_ahead_and_others_together():
+    past = [np.sin(T / 3 + p)[:, None] for p in (0.0, 1.0, 2.0)]
+    learner = SequenceForecaster(**QUICK, horizon=2).fit(SERIES, covariates=BESIDE, past=past)
+    assert learner.form_ == Form(1, 2, known=2, past=1)
+    model = from_bytes(to_bytes(learner.model_))
+    given = {"covariates": BESIDE, "future": [a[:2] for a in AHEAD], "past": past}
+    said = model.predict(SERIES, **given)
+    assert said.shape == (3, 2)
+    np.testing.assert_array_equal(said, learner.predict(SERIES, **given))
+    assert not np.array_equal(said, model.predict(SERIES, **{**given, "past": [2 * p for p in past]}))
+    assert learner.predict_interval(SERIES, 2, 0.5, **given).shape == (3, 2, 2)
+    assert learner.backtest(SERIES, 2, origins=2, covariates=BESIDE, past=past)["forecasts"] == 6
+    assert np.isfinite(learner.predict_steps(SERIES, covariates=BESIDE, past=past)[0][:-2]).all()
+    with pytest.raises(UsageError, match="covariates that nobody knows yet"):
+        learner.predict(SERIES, 4, **given)
+    with pytest.raises(UsageError, match="learnt with 1 past covariates, and there are none"):
+        learner.predict(SERIES, covariates=BESIDE, future=[a[:2] for a in AHEAD])
+    with pytest.raises(UsageError, match="so they are all of the past"):
+        SequenceForecaster(**QUICK, covariates_known=False).fit(SERIES, covariates=BESIDE, past=past)
+
+
+def test_several_values_a_step():
+    both = [np.stack([values, values[::-1]], axis=1) for values in SERIES]
+    for options in ({}, {"horizon": 3}, {"normalise": "scale"}):
+        learner = SequenceForecaster(**QUICK, **options).fit(both)
+        assert learner.predict(both, 5).shape == (3, 5, 2)
+        assert learner.predict_steps(both)[0].shape == (120, 2)
+        assert learner.predict_interval(both, 3, 0.5).shape == (3, 3, 2, 2)

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     horizon = check_horizon(Form.of(model), arguments.horizon)
     future = None if arguments.future is None else read_future(arguments, columns, found)
     rows = found.rows
-    given: dict[str, Any] = {"covariates": rows.covariates, "future": future}
+    given: dict[str, Any] = {"covariates": rows.covariates, "future": future, "past": rows.past}
     said = np.reshape(model.predict(rows.sequences, horizon, **given), (len(rows.sequences), horizon, -1))
     ends = None
     if arguments.coverage is not None:
@@ -82,7 +82,9 @@ def read_future(arguments: argparse.Namespace, columns: Columns, found: Read) ->
     if not columns.covariates:
         raise UsageError("this model learnt without covariates", code="E177", help="leave --future out")
     table = Table.read(arguments.future, encoding=arguments.encoding)
-    only = Columns("steps", [], None, columns.id, columns.time, columns.covariates, columns.symbols)
+    only = Columns(
+        "steps", [], None, columns.id, columns.time, columns.covariates, symbols=known_symbols(columns)
+    )
     ahead = read(table, "forecast", only, learning=False, truth=False)
     parts = dict(zip(ahead.names, ahead.rows.covariates or [], strict=True))
     if columns.id is None:
@@ -92,6 +94,12 @@ def read_future(arguments: argparse.Namespace, columns: Columns, found: Read) ->
         message = f"there are no covariates ahead for {missing}"
         raise DataError(message, code="E275", where=table.source, help="give rows for every series")
     return [parts[name] for name in found.names]
+
+
+def known_symbols(columns: Columns) -> dict[str, list[str]]:
+    """The columns of texts that are known ahead."""
+    known = columns.covariates or []
+    return {name: values for name, values in (columns.symbols or {}).items() if name in known}
 
 
 def answer_columns(columns: Columns, found: Read, said: Any, ends: Any) -> dict[str, list[Any]]:

@@ -37,6 +37,7 @@ class Columns:
     id: str | None = None
     time: str | None = None
     covariates: list[str] | None = None
+    past: list[str] | None = None
     symbols: dict[str, list[str]] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -66,7 +67,8 @@ def choose(table: Table, task: str, arguments: argparse.Namespace) -> Columns:
     named = [*(arguments.input or []), *filter(None, (arguments.id, arguments.time, arguments.target))]
     for name in named:
         table.column(name)
-    beside = getattr(arguments, "covariates", None) or []
+    known, past = (getattr(arguments, name, None) or [] for name in ("covariates", "past"))
+    beside = [*known, *past]
     for name in beside:
         table.column(name)
     named_ones = (arguments.id, arguments.time, arguments.target, *beside)
@@ -82,8 +84,9 @@ def choose(table: Table, task: str, arguments: argparse.Namespace) -> Columns:
         message = f"which column of {table.source} is to be forecast? it could be {', '.join(left)}"
         raise UsageError(message, code="E112", help=f"--target {left[0]}" if left else "add one")
     values = arguments.target or left[0]
+    symbols = _symbols(table, beside)
     return Columns(
-        "steps", [values], None, arguments.id, arguments.time, beside or None, _symbols(table, beside)
+        "steps", [values], None, arguments.id, arguments.time, known or None, past or None, symbols
     )
 
 
@@ -103,7 +106,7 @@ def _choose_tag(table: Table, arguments: argparse.Namespace, left: list[str]) ->
     layout = "wide" if lists and arguments.time is None else "steps"
     symbols = None if layout == "wide" else _symbols(table, inputs)
     inputs = [name for name in inputs if name not in (symbols or {})]
-    return Columns(layout, inputs, arguments.target, arguments.id, arguments.time, None, symbols)
+    return Columns(layout, inputs, arguments.target, arguments.id, arguments.time, symbols=symbols)
 
 
 def _symbols(table: Table, names: list[str]) -> dict[str, list[str]] | None:
@@ -141,34 +144,30 @@ def read(table: Table, task: str, columns: Columns, *, learning: bool, truth: bo
 
 
 def _read_steps(table: Table, task: str, columns: Columns, *, truth: bool) -> Read:
-    wanted = [columns.target] if columns.target and truth else []
-    beside = columns.covariates or []
-    symbols = columns.symbols or {}
-    plain = [*columns.input, *(name for name in beside if name not in symbols)]
     groups = step_rows(table, columns.id, columns.time)
-    numbers = [number_column(table, name) for name in plain]
-    every = np.concatenate(
-        [np.stack(numbers, axis=1) if numbers else np.zeros((len(table), 0)), _ones(table, symbols)], axis=1
-    )
-    joined = [every[rows] for rows in groups.values()]
-    truths = number_column(table, wanted[0])[:, None] if wanted else None
-    targets = None if truths is None else [truths[rows] for rows in groups.values()]
+    symbols, beside = columns.symbols or {}, [*(columns.covariates or []), *(columns.past or [])]
+
+    def gathered(names: list[str]) -> list[Values]:
+        every = _matrix(table, names, symbols)
+        return [every[rows] for rows in groups.values()]
+
+    inputs = gathered([*columns.input, *(name for name in symbols if name not in beside)])
+    targets = gathered([columns.target]) if columns.target and truth else None
+    covariates, past = (gathered(names) if names else None for names in (columns.covariates, columns.past))
     names = [table.source if name is None else f"{columns.id} {name}" for name in groups]
-    covariates = None
-    if task == "forecast":
-        width = len(columns.input)
-        covariates = [values[:, width:] for values in joined] if beside else None
-        joined = [values[:, :width] for values in joined]
-    return Read(table, columns, NumberRows(task, joined, targets, covariates), names, list(groups.values()))
+    rows = NumberRows(task, inputs, targets, covariates, past)
+    return Read(table, columns, rows, names, list(groups.values()))
 
 
-def _ones(table: Table, symbols: dict[str, list[str]]) -> Values:
-    """0 or 1 for every value of every column of texts: (N, values)."""
-    found = [
-        np.array([str(value) == one for value in table.column(name)], float)
-        for name, known in symbols.items()
-        for one in known
-    ]
+def _matrix(table: Table, names: list[str], symbols: dict[str, list[str]]) -> Values:
+    """Columns of numbers as they are, of texts as 0 or 1 for each of their values: (N, ...)."""
+    found: list[Values] = []
+    for name in names:
+        if name in symbols:
+            values = [str(value) for value in table.column(name)]
+            found += [np.array([value == one for value in values], float) for one in symbols[name]]
+        else:
+            found.append(number_column(table, name))
     return np.stack(found, axis=1) if found else np.zeros((len(table), 0))
 
 
@@ -225,11 +224,8 @@ def _check_lengths(found: Read) -> None:
 def notes(found: Read) -> list[str]:
     """Say what was read, and what is unusual about it."""
     rows, columns = found.rows, found.columns
-    named = [
-        *columns.input,
-        *(columns.covariates or []),
-        *(n for n in columns.symbols or {} if n not in (columns.covariates or [])),
-    ]
+    beside = [*(columns.covariates or []), *(columns.past or [])]
+    named = [*columns.input, *beside, *(name for name in columns.symbols or {} if name not in beside)]
     reads = ", ".join(named[:6]) + (" …" if len(named) > 6 else "")
     arrow = "the next value" if columns.target is None else columns.target
     many = "1 sequence" if len(rows.sequences) == 1 else f"{len(rows.sequences):,} sequences"

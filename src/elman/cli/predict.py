@@ -156,15 +156,16 @@ def answer_numbers(model: Model, table: Table, columns: Columns) -> dict[str, li
     if model.task == "tag":
         answered = model.predict(found.rows.sequences)
     else:
-        answered = model.predict_steps(found.rows.sequences, covariates=found.rows.covariates)
+        rows = found.rows
+        answered = model.predict_steps(rows.sequences, covariates=rows.covariates, past=rows.past)
     said = [np.reshape(values, (len(values), -1)) for values in answered]
     names = ["prediction"] if said and said[0].shape[1] == 1 else [f"prediction_{c}" for c in columns.input]
     if columns.layout == "wide":
         every = model.task == "tag"
         return {"prediction": [_plain(v if every else v[-1:]) for v in said]}
     answers = np.full((len(table), len(names)), np.nan)
-    for values, rows in zip(said, found.places, strict=True):
-        answers[rows] = values
+    for values, places in zip(said, found.places, strict=True):
+        answers[places] = values
     return dict(zip(names, answers.T.tolist(), strict=True))
 
 

@@ -77,6 +77,7 @@ def _check(arguments: argparse.Namespace, task: str) -> None:
     for option, value, fits in (
         ("--condition", arguments.condition, ("generate",)),
         ("--covariates", arguments.covariates, ("forecast",)),
+        ("--past", arguments.past, ("forecast",)),
         ("--period", arguments.period, ("forecast",)),
         ("--cut", arguments.cut, ("tag", "forecast")),
     ):

@@ -73,7 +73,14 @@ def add_number_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COL",
         nargs="+",
         action="extend",
-        help="other numbers of each step (forecast)",
+        help="other numbers of each step, known ahead (forecast)",
+    )
+    parser.add_argument(
+        "--past",
+        metavar="COL",
+        nargs="+",
+        action="extend",
+        help="such numbers that are not known ahead (forecast)",
     )
     parser.add_argument(
         "--period", type=int, metavar="N", help="steps of a season (forecast; default: found)"

@@ -15,7 +15,13 @@ from elman.train.series_scores import scores_of
 
 
 def backtest(
-    model: Model, series: Any, horizon: int | None = None, *, origins: int = 10, covariates: Any = None
+    model: Model,
+    series: Any,
+    horizon: int | None = None,
+    *,
+    origins: int = 10,
+    covariates: Any = None,
+    past: Any = None,
 ) -> dict[str, Any]:
     """Forecast each series from its last ``origins`` origins, and score all of it.
 
@@ -33,7 +39,7 @@ def backtest(
         E288 if no series is long enough.
     """
     form = Form.of(model)
-    steps, given = check_horizon(form, horizon), given_of(form, series, covariates, None)
+    steps, given = check_horizon(form, horizon), given_of(form, series, covariates, None, past)
     check_given(given, form, 0)
     places = [
         (row, end)

@@ -87,7 +87,13 @@ class Model:
         return sum(tensor.size for member in self.members for tensor in member.values())
 
     def predict(
-        self, X: Any, horizon: int | None = None, *, covariates: Any = None, future: Any = None
+        self,
+        X: Any,
+        horizon: int | None = None,
+        *,
+        covariates: Any = None,
+        future: Any = None,
+        past: Any = None,
     ) -> Any:
         """Answer each of B sequences.
 
@@ -98,8 +104,9 @@ class Model:
         horizon
             To forecast only: how many steps to go beyond the end of each series; None is what the network
             says at once. Beyond that, what it says is what it reads next.
-        covariates, future
-            To forecast only: the covariates of each step (T, C), and of the steps ahead (horizon, C).
+        covariates, future, past
+            To forecast only: the covariates of each step (T, C) that are known ahead, those of the steps
+            ahead (horizon, C), and those of each step (T, P) that are not.
 
         Returns
         -------
@@ -113,12 +120,12 @@ class Model:
             If a sequence cannot be read, or a horizon is given that has no meaning.
         """
         if self.task == "forecast":
-            return forecasts.predict(self, X, horizon, covariates, future)
-        if horizon is not None or covariates is not None or future is not None:
+            return forecasts.predict(self, X, horizon, covariates, future, past)
+        if any(given is not None for given in (horizon, covariates, future, past)):
             raise self._cannot("only a forecast has a horizon and covariates")
         return answers.TASKS[self.task].answer(self, X)
 
-    def predict_steps(self, series: Any, *, covariates: Any = None) -> Any:
+    def predict_steps(self, series: Any, *, covariates: Any = None, past: Any = None) -> Any:
         """Give the next value after every step of each series: B arrays (T,) or (T, D); one array for one.
 
         With covariates that are known ahead, (T, C) are enough; the last step's answer then knows none, and
@@ -126,7 +133,7 @@ class Model:
         """
         if self.task != "forecast":
             raise self._cannot("only a forecaster knows a next value")
-        return forecasts.predict_steps(self, series, covariates)
+        return forecasts.predict_steps(self, series, covariates, past)
 
     def predict_interval(
         self,
@@ -136,6 +143,7 @@ class Model:
         coverage: float = 0.9,
         covariates: Any = None,
         future: Any = None,
+        past: Any = None,
     ) -> Any:
         """Give the ends between which the next values lie with this probability: (B, horizon[, D], 2).
 
@@ -143,7 +151,7 @@ class Model:
         """
         if self.task != "forecast":
             raise self._cannot("only a forecast has intervals")
-        return forecasts.predict_interval(self, series, horizon, coverage, covariates, future)
+        return forecasts.predict_interval(self, series, horizon, coverage, covariates, future, past)
 
     def predict_proba(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:
         """Give the probability of each class for each sequence: (B, K), rows summing to 1.

@@ -248,6 +248,7 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         y: None = None,
         *,
         covariates: Any = None,
+        past: Any = None,
         first_weights: FirstWeights = None,
         start: Model | None = None,
         checkpoint: str | Path | None = None,
@@ -261,7 +262,9 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         y
             Not used; scikit-learn asks for it.
         covariates
-            B arrays (T,) or (T, C): other numbers of each step, NaN where one is missing.
+            B arrays (T,) or (T, C): other numbers of each step, known ahead; NaN where one is missing.
+        past
+            The same of numbers that are not known ahead.
         first_weights
             Arrays by tensor name, as ``model_.members`` has them, to begin with; the others are drawn.
         start
@@ -276,7 +279,7 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         DivergedError
             If the loss becomes NaN; ``model_`` then holds the best weights so far.
         """
-        given = {"covariates": covariates, "first_weights": first_weights, "start": start}
+        given = {"covariates": covariates, "past": past, "first_weights": first_weights, "start": start}
         run_all(self.fit_iter(series, **given, checkpoint=checkpoint), self.verbose)
         return self
 
@@ -286,6 +289,7 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         y: None = None,
         *,
         covariates: Any = None,
+        past: Any = None,
         first_weights: FirstWeights = None,
         start: Model | None = None,
         checkpoint: str | Path | None = None,
@@ -294,11 +298,16 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         check_settings(self)
         lessons.check_reading(self, forwards=True)
         first = first_of(first_weights, start, "forecast")
-        plan = self._plan(as_series(series, "series"), covariates, first, start)
+        plan = self._plan(as_series(series, "series"), (covariates, past), first, start)
         yield from fit_steps(plan, self, checkpoint, self._finish)
 
     def predict(
-        self, series: Any, horizon: int | None = None, covariates: Any = None, future: Any = None
+        self,
+        series: Any,
+        horizon: int | None = None,
+        covariates: Any = None,
+        future: Any = None,
+        past: Any = None,
     ) -> Values:
         """Give the next values, beyond the learnt horizon each fed with the ones before.
 
@@ -310,13 +319,17 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
             B arrays (T, C), as in training.
         future
             B arrays (horizon, C): the covariates of the steps ahead, if they are known.
+        past
+            B arrays (T, P): the covariates that are not known ahead.
 
         Returns
         -------
         (B, horizon), or (B, horizon, D).
         """
         check_is_fitted(self, "model_")
-        answers: Values = self.model_.predict(series, horizon, covariates=covariates, future=future)
+        answers: Values = self.model_.predict(
+            series, horizon, covariates=covariates, future=future, past=past
+        )
         return answers
 
     def predict_interval(
@@ -326,34 +339,40 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         coverage: float = 0.9,
         covariates: Any = None,
         future: Any = None,
+        past: Any = None,
     ) -> Values:
         """Give the ends between which the next values lie with this probability: (B, horizon[, D], 2)."""
         check_is_fitted(self, "model_")
         ends: Values = self.model_.predict_interval(
-            series, horizon, coverage=coverage, covariates=covariates, future=future
+            series, horizon, coverage=coverage, covariates=covariates, future=future, past=past
         )
         return ends
 
-    def predict_steps(self, series: Any, covariates: Any = None) -> Any:
+    def predict_steps(self, series: Any, covariates: Any = None, past: Any = None) -> Any:
         """Give the next value after every step: B arrays (T,) or (T, D); one array if ``series`` is one."""
         check_is_fitted(self, "model_")
-        return self.model_.predict_steps(series, covariates=covariates)
+        return self.model_.predict_steps(series, covariates=covariates, past=past)
 
-    def score(self, series: Any, y: None = None, *, covariates: Any = None) -> float:
+    def score(self, series: Any, y: None = None, *, covariates: Any = None, past: Any = None) -> float:
         """Give R², the share of the variance that is explained, over every step to the next."""
         check_is_fitted(self, "model_")
         known = as_series(series, "series")
-        answers = self.model_.predict_steps(known, covariates=covariates)
+        answers = self.model_.predict_steps(known, covariates=covariates, past=past)
         return explained([values[:-1] for values in answers], [values[1:] for values in known])
 
     def backtest(
-        self, series: Any, horizon: int | None = None, origins: int = 10, covariates: Any = None
+        self,
+        series: Any,
+        horizon: int | None = None,
+        origins: int = 10,
+        covariates: Any = None,
+        past: Any = None,
     ) -> dict[str, Any]:
         """Forecast from several origins of each series, as ``elman.models.backtest.backtest`` says."""
         from elman.models.backtest import backtest
 
         check_is_fitted(self, "model_")
-        return backtest(self.model_, series, horizon, origins=origins, covariates=covariates)
+        return backtest(self.model_, series, horizon, origins=origins, covariates=covariates, past=past)
 
     def save(self, path: str | Path) -> None:
         """Write the model file, whole or not at all; ``elman.load`` reads it."""
@@ -369,13 +388,13 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
     def _plan(
         self,
         series: list[Values],
-        covariates: Any,
+        covariates: tuple[Any, Any],
         first: dict[str, Floats] | None,
         start: Model | None = None,
     ) -> Plan:
         """Check everything, hold the last parts out, fit the codecs on the first: before learning starts."""
         lessons.check_series(series)
-        self.given_ = self._given(series, covariates)
+        self.given_ = self._given(series, *covariates)
         seed, ahead = seed_of(self.random_state), self.horizon
         for row, values in enumerate(series):
             if len(values) <= ahead:
@@ -409,13 +428,18 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         examples = lessons.TimeExamples(learnt, read, said, self.cuts_)
         return number_plan(self, "forecast", examples, (rows, held), everything, seed, first)
 
-    def _given(self, series: list[Values], covariates: Any) -> Given:
+    def _given(self, series: list[Values], covariates: Any, past: Any) -> Given:
         """Check the covariates, and take the form that follows from them."""
-        beside = None if covariates is None else as_series(covariates, "covariates")
-        count = beside[0].shape[1] if beside else 0
-        known, past = (count, 0) if self.covariates_known else (0, count)
-        self.form_ = Form(series[0].shape[1], self.horizon, known, past, self.normalise)
-        given = Given(series, beside if known else None, beside if past else None)
+        if not self.covariates_known:
+            if past is not None and covariates is not None:
+                message = "no covariates are known ahead, so they are all of the past"
+                raise UsageError(message, code="E177", help="give them all as past, or set covariates_known")
+            covariates, past = None, covariates if past is None else past
+        known = None if covariates is None else as_series(covariates, "covariates")
+        gone = None if past is None else as_series(past, "past")
+        widths = [part[0].shape[1] if part else 0 for part in (known, gone)]
+        self.form_ = Form(series[0].shape[1], self.horizon, widths[0], widths[1], self.normalise)
+        given = Given(series, known, gone)
         check_given(given, self.form_, 0)
         return given
 

@@ -36,6 +36,7 @@ class NumberRows:
     sequences: list[Values]
     targets: list[Values] | None = None
     covariates: list[Values] | None = None
+    past: list[Values] | None = None
 
     @property
     def steps(self) -> int:
@@ -48,7 +49,8 @@ class NumberRows:
 
     def take(self, rows: list[int]) -> NumberRows:
         """Only these sequences."""
-        parts = [None if p is None else [p[row] for row in rows] for p in (self.targets, self.covariates)]
+        beside = (self.targets, self.covariates, self.past)
+        parts = [None if part is None else [part[row] for row in rows] for part in beside]
         return NumberRows(self.task, [self.sequences[row] for row in rows], *parts)
 
     def until(self, cuts: list[int]) -> NumberRows:
@@ -57,7 +59,8 @@ class NumberRows:
         def cut(part: list[Values] | None) -> list[Values] | None:
             return None if part is None else [values[:c] for values, c in zip(part, cuts, strict=True)]
 
-        return NumberRows(self.task, cut(self.sequences) or [], cut(self.targets), cut(self.covariates))
+        beside = (self.targets, self.covariates, self.past)
+        return NumberRows(self.task, cut(self.sequences) or [], *map(cut, beside))
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,8 @@ def learning(
     """Learn; every update is yielded."""
     given = (rows.sequences,) if rows.targets is None else (rows.sequences, rows.targets)
     more: dict[str, Any] = {} if start is None else {"start": start}
-    more |= {} if rows.covariates is None else {"covariates": rows.covariates}
+    beside = {"covariates": rows.covariates, "past": rows.past}
+    more |= {name: part for name, part in beside.items() if part is not None}
     steps: Generator[FitProgress, None, None] = estimator.fit_iter(*given, checkpoint=checkpoint, **more)
     return steps
 
@@ -152,7 +156,7 @@ def measure(model: Model, fold: Fold, period: int | None = None) -> NumberScores
     if rows.task == "tag":
         answers = [_wide(values) for values in model.predict(rows.sequences)]
     else:
-        said = model.predict_steps(rows.sequences, covariates=rows.covariates)
+        said = model.predict_steps(rows.sequences, covariates=rows.covariates, past=rows.past)
         answers = [_wide(values[:-1]) for values in said]
     plain = baselines(fold, truth, period)
     usual = _usual_errors(fold)

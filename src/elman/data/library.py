@@ -246,6 +246,6 @@ LIBRARY: dict[str, Sample] = {
         "statsmodels (SIDC, Royal Observatory of Belgium)",
         "BSD-3-Clause (statsmodels), public domain",
         load_sunspots,
-        "--time year --cut 1921",
+        "--time year --cut 1921 --normalise scale --validation-fraction 0.3",
     ),
 }

@@ -1,4 +1,4 @@
-"""The command line on every task: what is inferred, learnt and answered; every cell, 1 and 2 layers."""
+"""The command line on every task: what is inferred, learnt and answered."""
 
 from __future__ import annotations
 
@@ -69,30 +69,6 @@ def folder(tmp_path, monkeypatch):
     write("zones.csv", {"t": ["2024-01-01T00:00:00+01:00", "2024-01-01T01:00:00"], "y": [1, 2]})
     write("twice.csv", {"t": [1, 2, 2], "y": [1, 2, 3]})
     return tmp_path
-
-
-TASKS = {
-    "classify": ["wide.csv", "--target", "kind", "--input", "t0", "t1", "t2", "t3"],
-    "regress": ["wide.csv", "--target", "sum", "--input", "t0", "t1", "t2", "t3"],
-    "tag": ["texts.csv", "--target", "tags", "--input", "text"],
-    "forecast": ["series.csv"],
-    "generate": ["texts.csv", "--task", "generate", "--input", "text"],
-}
-
-
-@pytest.mark.parametrize("layers", ["1", "2"])
-@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("task", TASKS)
-def test_every_task_with_every_cell(task, cell, layers, capsys):
-    more = ["--recurrence", cell, "--num-layers", layers, "-o", "m.safetensors", "--json", *SMALL]
-    assert main(["train", *TASKS[task], *more]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["ok"]
-    assert np.isfinite(list(told["scores"].values())).all()
-    assert told["baselines"]
-    model = elman.load("m.safetensors")
-    assert (model.task, model.settings.recurrence, model.settings.num_layers) == (task, cell, int(layers))
-    assert main(["info", "m.safetensors"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,18 @@ def test_tag_is_learnt_and_answers_row_by_row(tags, capsys):
     np.testing.assert_allclose(said, model.predict([np.array(third)])[0], rtol=1e-6)
 
 
+def test_divergence_keeps_a_model_and_says_what_was_learnt(tags, capsys):
+    wild = ["--optimizer", "sgd", "--learning-rate", "1e30", "--clip", "none", "--max-epochs", "30"]
+    wild += ["--validation-fraction", "0", "--recurrence", "rnn"]
+    command = ["train", "tags.csv", "--id", "run", "--time", "t", "--target", "y", *wild]
+    assert main([*command, "--json"]) == 5
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "E401"
+    assert "the best network so far is in tags.safetensors" in error["message"]
+    assert error["where"].startswith("epoch 2, training rows ")
+    assert np.isfinite(elman.load("tags.safetensors").predict([[1.0, 2.0]])[0]).all()
+
+
 def test_forecast_holds_the_last_part_out_and_evaluates_a_file(sales, capsys):
     assert main(["train", "sales.csv", "--time", "day", "--json", *SMALL]) == 0
     told = json.loads(capsys.readouterr().out)

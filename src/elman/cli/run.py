@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ def run_trial(trial: Trial, files: Files, watch: Watch | None = None) -> int:
     """Learn once, measure, save, draw, print; the exit code. ``watch`` passes every update on."""
     start = time.monotonic()
     with beside(trial, files) as begun:
-        model, stopped = learn(trial, files, files.checkpoint, watch)
+        model, stopped = learn_trial(trial, files, files.checkpoint, watch)
         model.save(files.model)
         if stopped:
             say(
@@ -110,7 +110,7 @@ def run_seeds(trials: list[Trial], files: Files) -> int:
     for trial in trials:
         say(f"seed {trial.seed}")
         with beside(trial, files) as begun:
-            model, stopped = learn(trial, files, None)
+            model, stopped = learn_trial(trial, files, None)
             if stopped:
                 return INTERRUPTED
             kept.append(measure(trial, model, files, begun))
@@ -132,11 +132,19 @@ def run_seeds(trials: list[Trial], files: Files) -> int:
 
 
 def learn(
-    trial: Trial, files: Files, checkpoint: Path | None, watch: Watch | None = None
+    estimator: Any, steps: Generator[FitProgress, None, None], files: Files, watch: Watch | None = None
 ) -> tuple[Model, bool]:
-    """Learn until it is done or a signal comes; the model, and whether it was stopped."""
-    estimator = trial.estimator()
-    steps = trial.steps(estimator, checkpoint)
+    """Take the ``steps`` of ``estimator`` until they end or a signal comes.
+
+    Returns
+    -------
+    The model, and whether it was stopped before its end.
+
+    Raises
+    ------
+    DivergedError
+        The best network so far, if there is one, is saved first; the message says where.
+    """
     with interruptible() as flag:
         try:
             for _ in shown(watch(estimator, steps) if watch else steps, files.as_json):
@@ -147,6 +155,14 @@ def learn(
         finally:
             steps.close()
     return estimator.model_, bool(flag) and not estimator.model_.training["complete"]
+
+
+def learn_trial(
+    trial: Trial, files: Files, checkpoint: Path | None, watch: Watch | None = None
+) -> tuple[Model, bool]:
+    """Learn once; the model, and whether it was stopped."""
+    estimator = trial.estimator()
+    return learn(estimator, trial.steps(estimator, checkpoint), files, watch)
 
 
 @contextmanager
@@ -199,7 +215,7 @@ def as_json(model: Model, found: Evaluation, path: Path, pictures: list[Path]) -
     }
 
 
-def _with_best(estimator: SequenceClassifier, files: Files, error: DivergedError) -> DivergedError:
+def _with_best(estimator: Any, files: Files, error: DivergedError) -> DivergedError:
     """Save the best weights before the error goes on, and say where they are."""
     kept = ""
     if hasattr(estimator, "model_"):

@@ -11,11 +11,10 @@ from typing import Any
 from elman.cli.numbers import Columns, Read, choose, cuts_at, notes, read
 from elman.cli.options import ALIASES, given_settings
 from elman.cli.output import print_json, say
-from elman.cli.progress import interruptible, shown
 from elman.cli.report import print_errors
-from elman.cli.run import INTERRUPTED, Files, clock, name_of
+from elman.cli.run import INTERRUPTED, Files, clock, learn, name_of
 from elman.data.table import Table
-from elman.errors import DataError, DivergedError, MissingExtraError, UsageError
+from elman.errors import DataError, MissingExtraError, UsageError
 from elman.models.model import Model
 from elman.models.number_trial import (
     Fold,
@@ -54,8 +53,9 @@ def run_numbers(arguments: argparse.Namespace, task: str, stem: str, table: Tabl
     check_period(found, arguments)
     fold = choose_fold(found, seed, arguments)
     start = time.monotonic()
-    start_model = None if arguments.start is None else load(arguments.start)
-    model, stopped = learn(task, settings, seed, fold, files, start_model)
+    origin = None if arguments.start is None else load(arguments.start)
+    estimator = make_estimator(task, settings, seed)
+    model, stopped = learn(estimator, learning(estimator, fold.learnt, files.checkpoint, origin), files)
     columns = found.columns.to_json()
     model = dataclasses.replace(
         model, training={**model.training, "source": table.source, "columns": columns, "seed": seed}
@@ -122,28 +122,6 @@ def with_test(found: Read, arguments: argparse.Namespace) -> Fold:
 def held_names(fold: Fold) -> list[str]:
     """Count the sequences that are measured."""
     return [f"held-out sequence {row + 1}" for row in range(len(fold.measured.sequences))]
-
-
-def learn(
-    task: str, settings: dict[str, Any], seed: int, fold: Fold, files: Files, origin: Model | None = None
-) -> tuple[Model, bool]:
-    """Learn until it is done or a signal comes; the model, and whether it was stopped."""
-    estimator = make_estimator(task, settings, seed)
-    steps = learning(estimator, fold.learnt, files.checkpoint, origin)
-    with interruptible() as flag:
-        try:
-            for _ in shown(steps, files.as_json):
-                if flag:
-                    break
-        except DivergedError as error:
-            kept = ""
-            if hasattr(estimator, "model_"):
-                estimator.model_.save(files.model)
-                kept = f"; the best network so far is in {files.model}"
-            raise DivergedError(error.message + kept, code=error.code, help=error.help) from error
-        finally:
-            steps.close()
-    return estimator.model_, bool(flag) and not estimator.model_.training["complete"]
 
 
 def draw(model: Model, scores: NumberScores, names: list[str], path: Path) -> list[Path]:

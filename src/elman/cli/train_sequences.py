@@ -11,11 +11,10 @@ from typing import Any
 from elman.cli.gather import Plan, gather, groups_of, plan_of
 from elman.cli.options import ALIASES, given_settings
 from elman.cli.output import print_json, say
-from elman.cli.progress import interruptible, shown
 from elman.cli.report import print_scores
-from elman.cli.run import INTERRUPTED, Files, clock, name_of
+from elman.cli.run import INTERRUPTED, Files, clock, learn, name_of
 from elman.data.table import Table
-from elman.errors import DivergedError, MissingExtraError, UsageError
+from elman.errors import MissingExtraError, UsageError
 from elman.models.model import Model
 from elman.models.saving import load
 from elman.models.sequence_trial import Cases, Found, hold_out, learning, make_estimator, measure
@@ -56,7 +55,8 @@ def run_sequences(arguments: argparse.Namespace, table: Table, plan: Plan, task:
         test = read_cases(Table.read(arguments.test, encoding=arguments.encoding), plan, task, arguments)
     start = time.monotonic()
     origin = None if arguments.start is None else load(arguments.start)
-    model, stopped = learn(learnt, settings, seed, files, origin)
+    estimator = make_estimator(task, settings, seed)
+    model, stopped = learn(estimator, learning(estimator, learnt, files.checkpoint, origin), files)
     columns = {**plan.to_json(), "input": plan.input}
     about = {"source": table.source, "columns": columns, "seed": seed}
     model = dataclasses.replace(model, training={**model.training, **about})
@@ -98,30 +98,6 @@ def settings_of_task(arguments: argparse.Namespace, task: str) -> dict[str, Any]
         message = f"--seeds is there for texts and labels only, not yet for --task {task}"
         raise UsageError(message, code="E139", help="leave it out")
     return given_settings(arguments, SETTINGS[task])
-
-
-def learn(
-    cases: Cases, settings: dict[str, Any], seed: int, files: Files, start: Model | None
-) -> tuple[Model, bool]:
-    """Learn until it is done or a signal comes; the model, and whether it was stopped."""
-    estimator = make_estimator(cases.task, settings, seed)
-    steps = learning(estimator, cases, files.checkpoint, start)
-    with interruptible() as flag:
-        try:
-            for _ in shown(steps, files.as_json):
-                if flag:
-                    break
-        except DivergedError as error:
-            kept = ""
-            if hasattr(estimator, "model_"):
-                estimator.model_.save(files.model)
-                kept = f"; the best network so far is in {files.model}"
-            raise DivergedError(
-                error.message + kept, code=error.code, where=error.where, help=error.help
-            ) from error
-        finally:
-            steps.close()
-    return estimator.model_, bool(flag) and not estimator.model_.training["complete"]
 
 
 def describe(table: Table, plan: Plan, cases: Cases) -> str:

@@ -13,7 +13,7 @@ from elman.cells import GRU, LSTM, RNN, State, cell_class
 from elman.data.batch import batch_prefixes, batch_rows, pad
 from elman.data.codec import LabelCodec, TextCodec
 from elman.data.sequences import as_texts
-from elman.errors import DataError, UsageError
+from elman.errors import DataError
 
 if TYPE_CHECKING:
     from elman.models.model import Model
@@ -108,11 +108,8 @@ def most_likely(model: Model, X: Any) -> list[NDArray[Any]]:
 
 def forecast(model: Model, X: Any, horizon: int = 1) -> Values:
     """Give the next values of each series, each fed with the one before: (B, horizon) or (B, horizon, D)."""
-    if isinstance(horizon, bool) or not hasattr(horizon, "__index__") or horizon < 1:
-        message = f"horizon must be a whole number of at least 1, not {horizon!r}"
-        raise UsageError(message, code="E110", help="horizon: how many steps to go beyond the end")
     series = encode(model, X)
-    _check_not_empty(series)
+    check_not_empty(series, "X")
     answer = np.empty((len(series), horizon, model.numbers.features))
     for rows, inputs, lengths in batches(model, series):
         answer[rows] = model.numbers.decode(_free_run(model, inputs, lengths, horizon))
@@ -170,13 +167,12 @@ def narrow(values: Values) -> Values:
     return values[..., 0] if values.shape[-1] == 1 else values
 
 
-def _check_not_empty(series: Encoded) -> None:
-    empty = [row for row, values in enumerate(series) if not len(values)]
-    if empty:
-        help_ = "give it at least one step"
-        raise DataError(
-            "an empty series has no end to go on from", code="E282", where=f"X[{empty[0]}]", help=help_
-        )
+def check_not_empty(series: Sequence[NDArray[Any]], name: str) -> None:
+    """Refuse series without a step: a forecast begins at an end."""
+    empty = next((row for row, values in enumerate(series) if not len(values)), None)
+    if empty is not None:
+        message = "an empty series has no end to go on from"
+        raise DataError(message, code="E282", where=f"{name}[{empty}]", help="give it at least one step")
 
 
 class Task(NamedTuple):

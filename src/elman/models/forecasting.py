@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from elman.data.numbers import NumberCodec
 from elman.errors import DataError, UsageError
+from elman.models.answers import batches, channels, check_not_empty, mean_of, run
 
 if TYPE_CHECKING:
     from elman.models.model import Model
@@ -205,15 +206,9 @@ def _at(parts: list[Values] | None, row: int) -> Values | None:
 
 def check_given(given: Given, form: Form, horizon: int) -> None:
     """Refuse, in one sentence, what a forecast cannot be made from."""
+    check_not_empty(given.series, "series")
     for row, values in enumerate(given.series):
         where = f"series[{row}]"
-        if not len(values):
-            raise DataError(
-                "an empty series has no end to go on from",
-                code="E282",
-                where=where,
-                help="give it at least one step",
-            )
         if values.shape[1] != form.values:
             message = f"a step has {values.shape[1]} numbers, in training it had {form.values}"
             raise DataError(
@@ -287,8 +282,6 @@ def _codec(model: Model) -> NumberCodec:
 
 def forecast(model: Model, given: Given, horizon: int) -> Values:
     """Give the next values of each series: (B, horizon, D); beyond H what is said is what is read next."""
-    from elman.models.answers import batches
-
     form = Form.of(model)
     answer = np.empty((len(given.series), horizon, form.values))
     for rows, inputs, lengths in batches(model, _codec(model).encode_all(given.read(form))):
@@ -340,8 +333,6 @@ def _row(known: Values, at: int) -> Values:
 
 def every_step(model: Model, given: Given) -> list[Values]:
     """Give the next H values after every step of each series: B arrays (T, H, D)."""
-    from elman.models.answers import channels
-
     form = Form.of(model)
     said = channels(model, _codec(model).encode_all(given.read(form)))
     found = []

@@ -6,7 +6,7 @@ import torch
 
 from elman import SequenceForecaster
 from elman.errors import DataError, UsageError
-from elman.models.forecasting import Form, in_units, measures, readings, truths
+from elman.models.forecasting import Form, Running, in_units, measures, readings, truths
 from elman.models.naive import find_period, fit_ar, seasonal
 from elman.models.number_trial import NumberRows, at_cuts, is_copy, measure
 from elman.models.saving import from_bytes, to_bytes
@@ -40,7 +40,8 @@ def test_every_form_goes_through_its_file_and_answers_alone_as_together(normalis
     after = learner.predict_steps(SERIES, covariates=beside)
     assert [len(values) for values in after] == [120] * 3
     if known is None:
-        np.testing.assert_allclose(after[0][-1], learner.predict(SERIES, horizon)[0, 0], rtol=1e-6)
+        first = learner.predict(SERIES, 1)[:, 0]
+        np.testing.assert_array_equal([values[-1] for values in after], first)
     else:
         assert np.isnan(after[0][-1]) == known
     ends = learner.predict_interval(SERIES, min(steps, horizon), 0.5, **given)
@@ -55,6 +56,29 @@ def test_what_is_said_comes_back_in_the_series_units(normalise):
     back = in_units(truths(series, form), shift[:17], scale[:17], form)
     for j in range(3):
         np.testing.assert_allclose(back[:, j], series[1 + j : 18 + j])
+
+
+@pytest.mark.parametrize("normalise", ["none", "last", "scale"])
+def test_a_running_size_has_the_bits_of_whole_series(normalise):
+    form = Form(2, normalise=normalise)
+    series = [np.random.default_rng(n).normal(3, 2, (500, 2)) for n in range(3)]
+    whole = [measures(values, form) for values in series]
+    now = Running.start(form, 3)
+    for t in range(500):
+        read = now.take(np.stack([values[t] for values in series]))
+        for mine, part in zip((read, now.shift(), now.scale()), zip(*whole, strict=True), strict=True):
+            np.testing.assert_array_equal(mine, [values[t] for values in part])
+    after = Running.after(form, series)
+    for name in ("last", "total", "count"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(now, name))
+
+
+@pytest.mark.parametrize(("normalise", "block"), [("none", 3), ("last", 1), ("scale", 1), ("scale", 3)])
+def test_what_is_said_is_read_next_as_if_it_had_come(normalise, block):
+    learner = SequenceForecaster(**QUICK, normalise=normalise, horizon=block).fit(SERIES)
+    said = learner.predict(SERIES, 3 * block)
+    come = [np.concatenate([values, ahead[: 2 * block]]) for values, ahead in zip(SERIES, said, strict=True)]
+    np.testing.assert_array_equal(learner.predict(come, block), said[:, 2 * block :])
 
 
 def test_known_covariates_are_read_ahead_and_past_ones_are_not():

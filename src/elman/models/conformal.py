@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from elman.errors import UsageError
-from elman.models.forecasting import Form, Given, Values, forecast, measures
+from elman.models.forecasting import Form, Given, Running, Values, forecast
 from elman.models.model import Model
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -73,7 +73,7 @@ def _errors(model: Model, form: Form, given: Given, places: list[tuple[int, int]
     )
     said = forecast(model, some, reach)
     truth = np.stack([given.series[row][end : end + reach] for row, _, end in spans])
-    scale = np.stack([measures(values, form)[2][-1] for values in some.series])
+    scale = Running.after(form, some.series).scale()
     off: Values = (truth - said) / scale[:, None]
     return off
 
@@ -94,6 +94,6 @@ def interval(model: Model, given: Given, horizon: int, coverage: float) -> Value
         message = f"its intervals reach {len(widths)} steps ahead, not {horizon}"
         raise UsageError(message, code="E178", help=f"horizon = {len(widths)}")
     said = forecast(model, given, horizon)
-    scale = np.stack([measures(values, form)[2][-1] for values in given.series])
+    scale = Running.after(form, given.series).scale()
     width = widths[None, :horizon] * scale[:, None]
     return np.stack([said - width, said + width], axis=-1)

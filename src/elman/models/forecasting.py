@@ -114,6 +114,13 @@ class Running:
             form, np.full((rows, form.values), np.nan), np.zeros((rows, form.values)), np.zeros((rows, 1))
         )
 
+    @classmethod
+    def after(cls, form: Form, series: Sequence[Values]) -> Running:
+        """After the last step of B series (T, D), none empty: the same bits as step by step."""
+        totals = [np.cumsum(np.abs(values), axis=0)[-1] for values in series]  # a sum adds in another order
+        counts = np.array([[len(values)] for values in series], np.float64)
+        return cls(form, np.stack([values[-1] for values in series]), np.stack(totals), counts)
+
     def take(self, values: Values) -> Values:
         """Move on by one step (B, D): what is read of it."""
         before = np.where(np.isnan(self.last), values, self.last)
@@ -158,15 +165,15 @@ def readings(series: Values, known: Values | None, past: Values | None, form: Fo
     if past is not None:
         parts.append(past[: len(series)])
     if known is not None:
-        parts += [_ahead(known, len(series), j) for j in range(1, form.horizon + 1)]
+        parts.append(_ahead(known, 0, len(series), form))
     return np.concatenate(parts, axis=1)
 
 
-def _ahead(known: Values, steps: int, by: int) -> Values:
-    """``known`` (N, K) from step ``by`` on: (steps, K), NaN beyond its end."""
-    found = np.full((steps, known.shape[1]), np.nan)
-    there = known[by : by + steps]
-    found[: len(there)] = there
+def _ahead(known: Values, first: int, steps: int, form: Form) -> Values:
+    """What is known (N, K) of the H steps after each of ``steps`` from ``first`` on: (steps, H · K)."""
+    rows = first + np.arange(steps)[:, None] + np.arange(1, form.horizon + 1)
+    padded = np.concatenate([known, np.full((1, known.shape[1]), np.nan)])  # beyond its end nothing is known
+    found: Values = padded[np.minimum(rows, len(known))].reshape(steps, -1)
     return found
 
 
@@ -297,38 +304,27 @@ def _go_on(
     model: Model, form: Form, given: Given, inputs: NDArray[Any], lengths: NDArray[np.int64], horizon: int
 ) -> Values:
     """Block by block of H steps, from the state after the series on: (B, horizon, D)."""
-    from elman.models.answers import mean_of, run
-
     parts, states = run(model, inputs, lengths)
-    rows, now = np.arange(len(lengths)), Running.start(form, len(lengths))
-    ends = [measures(values, form) for values in given.series]
-    now.last = np.stack([values[-1] for values in given.series])
-    now.total = np.stack([np.abs(values).sum(axis=0) for values in given.series])
-    now.count = lengths[:, None].astype(float)
-    shift, scale = (np.stack([end[n][-1] for end in ends]) for n in (1, 2))
-    blocks = [in_units(model.numbers.decode(mean_of(parts)[rows, lengths - 1]), shift, scale, form)]
-    while sum(block.shape[1] for block in blocks) < horizon:
-        done = sum(block.shape[1] for block in blocks[:-1])
-        read = []
-        for j in range(form.horizon):
-            values = [now.take(blocks[-1][:, j])]
-            if given.known is not None:
-                at = lengths + done + j
-                values += [
-                    np.stack([_row(known, at[r] + k) for r, known in enumerate(given.known)])
-                    for k in range(1, form.horizon + 1)
-                ]
-            read.append(np.concatenate(values, axis=1))
-        steps = np.stack(_codec(model).encode_all(list(np.stack(read, axis=1))))
+    now = Running.after(form, given.series)
+    said = mean_of(parts)[np.arange(len(lengths)), lengths - 1]
+    blocks = [in_units(model.numbers.decode(said), now.shift(), now.scale(), form)]
+    for done in range(form.horizon, horizon, form.horizon):
+        read = _next_readings(now, blocks[-1], given.known, lengths + done - form.horizon)
+        steps = np.stack(_codec(model).encode_all(list(read)))
         parts, states = run(model, steps, np.full(len(lengths), form.horizon), states)
-        blocks.append(in_units(model.numbers.decode(mean_of(parts)[:, -1]), now.shift(), now.scale(), form))
+        said = mean_of(parts)[:, -1]
+        blocks.append(in_units(model.numbers.decode(said), now.shift(), now.scale(), form))
     return np.concatenate(blocks, axis=1)[:, :horizon]
 
 
-def _row(known: Values, at: int) -> Values:
-    """One row of what is known, NaN beyond its end."""
-    row: Values = known[at] if at < len(known) else np.full(known.shape[1], np.nan)
-    return row
+def _next_readings(now: Running, said: Values, known: list[Values] | None, at: NDArray[np.int64]) -> Values:
+    """What is read of H steps that were said, the first of them step ``at`` of each series: (B, H, width)."""
+    steps = said.shape[1]
+    read = np.stack([now.take(said[:, j]) for j in range(steps)], axis=1)
+    if known is None:
+        return read
+    ahead = [_ahead(part, int(first), steps, now.form) for part, first in zip(known, at, strict=True)]
+    return np.concatenate([read, np.stack(ahead)], axis=2)
 
 
 def every_step(model: Model, given: Given) -> list[Values]:

@@ -99,6 +99,28 @@ def test_the_task_is_inferred_said_and_answered_row_by_row(arguments, task, caps
     assert json.loads(capsys.readouterr().out)["scores"]
 
 
+def test_probabilities_stand_beside_the_labels_of_whole_sequences(capsys):
+    for data, more in (("wide.csv", ["t0", "t1"]), ("mixed.csv", ["text", "size"])):
+        assert main(["train", data, "--target", "kind", "--input", *more, "--force", *SMALL, "-o", "m"]) == 0
+        capsys.readouterr()
+        assert main(["predict", "m", data, "--proba", "--json"]) == 0
+        for row in map(json.loads, capsys.readouterr().out.splitlines()):
+            assert row["p_high"] + row["p_low"] == pytest.approx(1, abs=2e-6)
+            assert row["prediction"] == ("high" if row["p_high"] > row["p_low"] else "low")
+    assert main(["train", "wide.csv", "--target", "sum", "--input", "t0", "t1", "-o", "r", *SMALL]) == 0
+    assert main(["predict", "r", "wide.csv", "--proba"]) == 2
+    assert "its answers have no probability to write" in capsys.readouterr().err
+
+
+def test_whole_numbers_that_are_labels_stay_numbers(capsys):
+    rows = [{"x": values.tolist(), "kind": int(values[0] > 0) + 1} for values in RNG.normal(size=(40, 3))]
+    Path("few.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert main(["train", "few.jsonl", "--target", "kind", "--task", "classify", "-o", "m", *SMALL]) == 0
+    capsys.readouterr()
+    assert main(["predict", "m", "few.jsonl", "--json"]) == 0
+    assert {json.loads(row)["prediction"] for row in capsys.readouterr().out.splitlines()} <= {1, 2}
+
+
 def test_known_names_of_columns_are_recognised(capsys):
     assert main(["train", "series.csv", *SMALL]) == 0
     assert "unique_id is the id, ds the time, y the target" in capsys.readouterr().err

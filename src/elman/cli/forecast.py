@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +11,9 @@ import numpy as np
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.numbers import Columns, Read, read
 from elman.cli.output import say
-from elman.cli.predict import write_json
-from elman.data.delimited import write_csv
+from elman.cli.rows import add_output_arguments, check_output, write_rows
 from elman.data.table import Table
 from elman.errors import DataError, MissingExtraError, UsageError
-from elman.files import check_writable, write_whole
 from elman.models.forecasting import Form, check_horizon
 from elman.models.model import Model
 from elman.models.saving import load
@@ -42,19 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--picture", metavar="PNG", help="draw the last part and the forecast of the first series"
     )
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", help="write here instead of stdout, whole or not at all"
-    )
-    parser.add_argument("--force", action="store_true", help="write over what is there")
+    add_output_arguments(parser)
     add_cell_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    if arguments.output is not None:
-        check_writable(Path(arguments.output))
-        if Path(arguments.output).exists() and not arguments.force:
-            raise UsageError(f"{arguments.output} exists already", code="E115", help="--force writes over it")
+    check_output(arguments)
     load_cells(arguments)
     model = load(arguments.model)
     if model.task != "forecast":
@@ -71,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.coverage is not None:
         found_ends = model.predict_interval(rows.sequences, horizon, coverage=arguments.coverage, **given)
         ends = np.reshape(found_ends, (*said.shape, 2))
-    write(arguments, answer_columns(columns, found, said, ends))
+    write_rows(arguments, answer_columns(columns, found, said, ends))
     if arguments.picture is not None:
         draw(model, found, said, ends, arguments)
     return 0
@@ -119,15 +109,6 @@ def answer_columns(columns: Columns, found: Read, said: Any, ends: Any) -> dict[
             for side, word in enumerate(("lower", "upper")):
                 answers[name.replace("forecast", word)] = ends[:, :, d, side].ravel().tolist()
     return answers
-
-
-def write(arguments: argparse.Namespace, answers: dict[str, list[Any]]) -> None:
-    """Print the rows, or write them whole."""
-    stream = io.StringIO() if arguments.output else sys.stdout
-    (write_json if arguments.json else write_csv)(stream, answers)
-    if isinstance(stream, io.StringIO):
-        write_whole(arguments.output, stream.getvalue().encode())
-        say(f"written: {arguments.output}")
 
 
 def draw(model: Model, found: Read, said: Any, ends: Any, arguments: argparse.Namespace) -> None:

@@ -100,6 +100,19 @@ def _is_number(text: str) -> bool:
 
 def make_plan(table: Table, arguments: argparse.Namespace) -> Plan:
     """Find the columns to read."""
+    inputs, target = input_columns(table, arguments), arguments.target
+    condition = getattr(arguments, "condition", None)
+    texts = [name for name in inputs if not is_list(table, name) and is_text(table, name)]
+    numbers = [name for name in inputs if name not in texts]
+    if arguments.id is not None or arguments.time is not None:
+        symbols = {name: sorted({str(value) for value in table.column(name)}) for name in texts}
+        return Plan("steps", None, numbers, symbols, target, arguments.id, arguments.time, condition)
+    _check_row(table, texts, numbers)
+    return Plan("rows", texts[0] if texts else None, numbers, {}, target, condition=condition)
+
+
+def input_columns(table: Table, arguments: argparse.Namespace) -> list[str]:
+    """The columns that were asked for, or all that have no other part; ``DataError`` if one is not there."""
     condition = getattr(arguments, "condition", None)
     named = (arguments.id, arguments.time, arguments.target, arguments.group, condition)
     for name in [*(arguments.input or []), *filter(None, named)]:
@@ -112,27 +125,23 @@ def make_plan(table: Table, arguments: argparse.Namespace) -> Plan:
     if not inputs:
         message = f"{table.source} has no column but the target {arguments.target}"
         raise UsageError(message, code="E112", help="add a column to learn from")
-    texts = [name for name in inputs if not is_list(table, name) and is_text(table, name)]
-    numbers = [name for name in inputs if name not in texts]
-    if arguments.id is not None or arguments.time is not None:
-        symbols = {name: sorted({str(value) for value in table.column(name)}) for name in texts}
-        return Plan(
-            "steps", None, numbers, symbols, arguments.target, arguments.id, arguments.time, condition
-        )
+    return list(inputs)
+
+
+def _check_row(table: Table, texts: list[str], numbers: list[str]) -> None:
+    """A row is a sequence: a text with numbers beside it, a list alone, or at least two numbers."""
+    lists = [name for name in numbers if is_list(table, name)]
     if len(texts) > 1:
         message = f"a text is read from one column, and these are texts: {', '.join(texts)}"
         raise UsageError(message, code="E112", help=f"--input {texts[0]}")
-    lists = [name for name in numbers if is_list(table, name)]
-    if len(inputs) == 1 and not texts and not lists:
-        where = table.place(0, inputs[0]) if len(table) else table.source
+    if not texts and not lists and len(numbers) == 1:
+        where = table.place(0, numbers[0]) if len(table) else table.source
+        message = "the input is one number, not a text or a sequence"
         help_ = "put a text in quotes; of steps in rows, name the order with --time"
-        raise DataError(
-            "the input is one number, not a text or a sequence", code="E241", where=where, help=help_
-        )
-    if lists and len(inputs) > 1:
+        raise DataError(message, code="E241", where=where, help=help_)
+    if lists and len(texts) + len(numbers) > 1:
         message = f"the column {lists[0]} holds whole sequences, so it stands alone"
         raise UsageError(message, code="E112", help=f"--input {lists[0]}")
-    return Plan("rows", texts[0] if texts else None, numbers, {}, arguments.target, condition=condition)
 
 
 def gather(table: Table, plan: Plan, task: str, *, truth: bool = True, groups: Any = None) -> Gathered:

@@ -393,40 +393,34 @@ class SequenceForecaster(RegressorMixin, BaseEstimator, ForecastSettings):  # ty
         start: Model | None = None,
     ) -> Plan:
         """Check everything, hold the last parts out, fit the codecs on the first: before learning starts."""
-        lessons.check_series(series)
+        ahead = self.horizon
+        lessons.check_series(series, ahead)
         self.given_ = self._given(series, *covariates)
-        seed, ahead = seed_of(self.random_state), self.horizon
-        for row, values in enumerate(series):
-            if len(values) <= ahead:
-                message = f"the series has {len(values)} steps, too few to learn {ahead} steps ahead from"
-                raise DataError(
-                    message,
-                    code="E286",
-                    where=f"series[{row}]",
-                    help="set a smaller horizon, or leave it out",
-                )
-        self.cuts_ = [last_learnt(len(values), self.validation_fraction, ahead) for values in series]
         if start is not None and Form.of(start) != self.form_:
             message = "the model to go on from reads or says other numbers"
             raise UsageError(message, code="E177", help="give its horizon, normalise and covariates")
+        self.cuts_ = [last_learnt(len(values), self.validation_fraction, ahead) for values in series]
         read, said = self._encoded(self.given_, start)
-        steps = None if self.stateful else self.tbptt or lessons.WINDOW
         ends = [
-            cut if cut == len(v) - ahead else cut - ahead + 1
-            for cut, v in zip(self.cuts_, series, strict=True)
+            cut if cut == len(values) - ahead else cut - ahead + 1
+            for cut, values in zip(self.cuts_, series, strict=True)
         ]
+        held = np.array([r for r, values in enumerate(said) if self.cuts_[r] < len(values)], np.int64)
+        validation = sum(len(said[row]) - self.cuts_[row] for row in held.tolist())
+        self.rows_ = {"training": sum(ends), "validation": validation}
+        examples, early = self._examples(read, said, ends)
+        rows, every = np.arange(early), np.arange(early, len(examples.learnt.rows.sequences))
+        return number_plan(self, "forecast", examples, (rows, held), every, seed_of(self.random_state), first)
+
+    def _examples(
+        self, read: list[Floats], said: list[Floats], ends: list[int]
+    ) -> tuple[lessons.TimeExamples, int]:
+        """Windows of each series up to its end, then windows of all of it; how many the first ones are."""
+        steps = None if self.stateful else self.tbptt or lessons.WINDOW
         early, early_said = ([v[:n] for v, n in zip(part, ends, strict=True)] for part in (read, said))
         found, whole = lessons.windows(early, early_said, steps), lessons.windows(read, said, steps)
         learnt = lessons.StepExamples(lessons.joined(found, whole), self.inputs_.features, self.input_noise)
-        held = np.array([r for r, values in enumerate(said) if self.cuts_[r] < len(values)], np.int64)
-        self.rows_ = {
-            "training": sum(ends),
-            "validation": sum(len(said[r]) - self.cuts_[r] for r in held.tolist()),
-        }
-        rows = np.arange(len(found.sequences))
-        everything = np.arange(len(rows), len(learnt.rows.sequences))
-        examples = lessons.TimeExamples(learnt, read, said, self.cuts_)
-        return number_plan(self, "forecast", examples, (rows, held), everything, seed, first)
+        return lessons.TimeExamples(learnt, read, said, self.cuts_), len(found.sequences)
 
     def _given(self, series: list[Values], covariates: Any, past: Any) -> Given:
         """Check the covariates, and take the form that follows from them."""

@@ -166,13 +166,17 @@ def check_sequences(sequences: Sequence[Series], *, most: int | None, name: str 
             )
 
 
-def check_series(series: Sequence[Series]) -> None:
-    """Refuse, in one sentence, series of which no next value can be learnt."""
+def check_series(series: Sequence[Series], ahead: int) -> None:
+    """Refuse, in one sentence, series of which no value so many steps ahead can be learnt."""
     check_sequences(series, most=None, name="series")
     for row, values in enumerate(series):
         if len(values) < 2:
             message = "the series has one step only, so there is no next value to learn"
             raise DataError(message, code="E286", where=f"series[{row}]", help="give at least two steps")
+        if len(values) <= ahead:
+            message = f"the series has {len(values)} steps, too few to learn {ahead} steps ahead from"
+            help_ = "set a smaller horizon, or leave it out"
+            raise DataError(message, code="E286", where=f"series[{row}]", help=help_)
         gaps = np.argwhere(np.isnan(values))
         if len(gaps):
             place = f"series[{row}], step {gaps[0, 0]}, counted from 0"

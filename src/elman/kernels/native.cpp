@@ -13,13 +13,14 @@
 #include "addresses.hpp"
 #include "cpp/ragged.hpp"
 #include "cpp/stepper.hpp"
+#include "cpp/table.hpp"
 
 namespace nb = nanobind;
 using namespace elman;
 
 namespace {
 
-constexpr int abi = 4;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 5;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -313,6 +314,48 @@ void pool_table(const In &table, const Ids &ids, const Ids &lengths, const Out &
 }
 
 // y (M, E) = the sum of one row of each table, in the order of the tables; ids (M, tables)
+Table table_of(const Out &w, const Out &m, const Out &v, const Out &since) {
+    if (w.ndim() != 2) throw std::invalid_argument("a table has two dimensions");
+    const auto V = static_cast<int64_t>(w.shape(0)), E = static_cast<int64_t>(w.shape(1));
+    expect(m, {V, E}, "mean"), expect(v, {V, E}, "square"), expect(since, {V}, "since");
+    return {V, E, w.data(), m.data(), v.data(), since.data()};
+}
+
+void catch_up_rows(const Out &w, const Out &m, const Out &v, const Out &since, const In &decay, const In &drift, const In &shrink_m,
+                   const In &shrink_v, const In &eps, const Ids &ids) {
+    const Table table = table_of(w, m, v, since);
+    const auto updates = static_cast<int64_t>(decay.ndim() == 1 ? decay.shape(0) : 0), n = static_cast<int64_t>(ids.size());
+    if (updates < 1) throw std::invalid_argument("decay has one number for each update");
+    expect(drift, {updates}, "drift"), expect(shrink_m, {updates}, "shrink_mean"), expect(shrink_v, {updates}, "shrink_square"), expect(eps, {updates}, "eps");
+    expect_ids(ids.data(), n, table.V);
+    for (int64_t i = 0; i < n; ++i)
+        if (const float at = since.data()[ids.data()[i]]; !(at >= 0 && at < static_cast<float>(updates)))
+            throw std::invalid_argument("a row rests since an update that is not there");
+    const nb::gil_scoped_release others_run;
+    const Rests rests{updates - 1, decay.data(), drift.data(), shrink_m.data(), shrink_v.data(), eps.data()};
+    parallel(1, [&](int, int) { catch_up(table, rests, ids.data(), n); });
+}
+
+void move_some(const Out &w, const Out &m, const Out &v, const Out &since, float rate, float keep, float beta1, float beta2, float eps,
+               const Ids &rows, const In &slopes, int64_t now) {
+    const Table table = table_of(w, m, v, since);
+    const auto n = static_cast<int64_t>(rows.size());
+    expect(slopes, {n, table.E}, "slopes");
+    expect_ids(rows.data(), n, table.V);
+    const nb::gil_scoped_release others_run;
+    parallel(1, [&](int, int) { move_rows(table, {rate, keep, beta1, beta2, eps}, rows.data(), slopes.data(), n, now); });
+}
+
+using Places = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
+
+int64_t sum_of_rows(const Ids &ids, const In &slopes, const Places &place, const Places &rows, const Out &sums) {
+    const auto n = static_cast<int64_t>(ids.size()), E = static_cast<int64_t>(slopes.ndim() == 2 ? slopes.shape(1) : 0);
+    expect(slopes, {n, E}, "slopes"), expect(sums, {n, E}, "sums"), expect(rows, {n}, "rows");
+    expect_ids(ids.data(), n, static_cast<int64_t>(place.size()));
+    const nb::gil_scoped_release others_run;
+    return sum_rows(ids.data(), slopes.data(), n, E, place.data(), rows.data(), sums.data());
+}
+
 void embed(const std::vector<In> &tables, const Ids &ids, const Out &y) {
     if (tables.empty() || ids.ndim() != 2 || y.ndim() != 2) throw std::invalid_argument("embed takes ids (M, tables)");
     const auto M = static_cast<int64_t>(ids.shape(0)), G = static_cast<int64_t>(ids.shape(1)), E = static_cast<int64_t>(y.shape(1));
@@ -472,6 +515,12 @@ NB_MODULE(_native, module) {
     module.def("pool_tree", &pool_tree, nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg().noconvert(),
                nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
     module.def("embed", &embed, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
+    module.def("catch_up", &catch_up_rows, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
+               nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
+    module.def("move_rows", &move_some, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
+               nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg());
+    module.def("sum_rows", &sum_of_rows, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
+               nb::arg().noconvert());
     module.def("scale", &scale, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     bind_addresses(module);
     module.def("map", &map, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());

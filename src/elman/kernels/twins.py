@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from elman.cells import Cell, Params, State
+
+if TYPE_CHECKING:
+    from elman.kernels.table import Move, Rests, Table
 
 
 def scan(
@@ -93,6 +96,39 @@ def pool(outputs: np.ndarray, lengths: np.ndarray, kind: str) -> np.ndarray:
         pooled /= np.maximum(lengths, 1).astype(outputs.dtype)[:, None]
     pooled[lengths == 0] = 0
     return pooled
+
+
+def catch_up(table: Table, rests: Rests, ids: np.ndarray) -> None:
+    """Each row that rested moves by what its rest leads to."""
+    rows = np.unique(ids)
+    since = table.since[rows].astype(np.int64)
+    rows, since = rows[since < len(rests.decay) - 1], since[since < len(rests.decay) - 1]
+    m, v = table.mean[rows], table.square[rows]
+    drift = rests.drift[since, None] * m / (np.sqrt(v) + rests.eps[since, None])
+    table.weight[rows] = table.weight[rows] * rests.decay[since, None] - drift
+    table.mean[rows] = m * rests.shrink_mean[since, None]
+    table.square[rows] = v * rests.shrink_square[since, None]
+    table.since[rows] = len(rests.decay) - 1
+
+
+def move_rows(table: Table, move: Move, rows: np.ndarray, slopes: np.ndarray, now: int) -> None:
+    """AdamW's own rule, for rows alone."""
+    beta1, beta2, rate = np.float32(move.beta1), np.float32(move.beta2), np.float32(move.rate)
+    m = beta1 * table.mean[rows] + (1 - beta1) * slopes
+    v = beta2 * table.square[rows] + (1 - beta2) * (slopes * slopes)
+    kept = table.weight[rows] * np.float32(move.keep)
+    table.weight[rows] = kept - rate * m / (np.sqrt(v) + np.float32(move.eps))
+    table.mean[rows], table.square[rows], table.since[rows] = m, v, now
+
+
+def sum_rows(ids: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different ids in their first order, and for each the sum over its places."""
+    _, first, place = np.unique(ids, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    back = np.argsort(order)
+    sums = np.zeros((len(first), slopes.shape[1]), slopes.dtype)
+    np.add.at(sums, back[place], slopes)
+    return ids[first[order]], sums
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

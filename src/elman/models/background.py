@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -48,6 +49,8 @@ class Background(Generic[T]):
 
 def _run(sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that shows progress
+    if hasattr(os, "nice"):
+        os.nice(10)  # where processors are few, the learning that it runs beside goes first
     try:
         outcome = function(*arguments)
     except Exception as error:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from elman.errors import DivergedError, ModelFileError
@@ -13,6 +14,7 @@ from elman.sealed import Arrays
 from elman.train.averaging import follow
 from elman.train.checkpoint import Checkpoint
 from elman.train.optimizer import load_optimizer, make_optimizer, optimizer_tensors
+from elman.train.resting import RestingAdamW, once_each
 from elman.train.settings import LoopSettings
 from elman.train.weights import Weights, all_finite, copy_of, live_weights, put, to_arrays, to_tensors
 
@@ -57,12 +59,17 @@ class Learner:
 
     def _clip(self) -> float:
         """Shorten the gradient to the largest norm allowed; return the norm that it had."""
-        learnt = [weight for weight in self.learnable if weight.grad is not None]
-        norm = nn.utils.get_total_norm([weight.grad for weight in learnt if weight.grad is not None])
+        slopes = [slope_of(weight) for weight in self.learnable if weight.grad is not None]
+        norm = nn.utils.get_total_norm(slopes)
         limit, length = self.settings.clip, norm.item()
         if limit is not None and math.isfinite(length) and length > limit:
-            nn.utils.clip_grads_with_norm_(learnt, limit, norm)
+            torch._foreach_mul_(slopes, limit / (norm + 1e-6))  # as torch's clip_grad_norm_ does
         return length
+
+    def settle(self) -> None:
+        """Bring rows up to date that rested."""
+        if isinstance(self.optimizer, RestingAdamW):
+            self.optimizer.settle()
 
     def keep_best(self) -> None:
         """Copy the answering weights: they are the best so far."""
@@ -71,6 +78,8 @@ class Learner:
     def leave(self, use_best: bool) -> None:
         """End: the module gets the best weights, or the answering ones if they are sound."""
         self.module.zero_grad()
+        if isinstance(self.optimizer, RestingAdamW):
+            self.optimizer.release()
         put(self.live, self.best if use_best or not all_finite(self.answering) else self.answering)
 
     def tensors(self) -> Arrays:
@@ -95,6 +104,12 @@ class Learner:
     def _parts(self) -> dict[str, Weights]:
         parts = {"weights": self.live, "best": self.best}
         return parts | {"average": self.answering} if self.settings.averaging else parts
+
+
+def slope_of(weight: Tensor) -> Tensor:
+    """The numbers of a gradient: of a sparse one those that are there, each row once."""
+    gradient = cast(Tensor, weight.grad)
+    return once_each(weight)[1] if gradient.is_sparse else gradient
 
 
 def finite(value: float, what: str, update: int) -> float:

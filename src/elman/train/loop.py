@@ -198,6 +198,7 @@ class _Loop:
 
     def _end_epoch(self, rate: float) -> tuple[dict[str, float] | None, bool]:
         """Validate, keep the weights if they are the best, and write the epoch's record."""
+        self.learner.settle()
         if not all_finite(self.learner.answering):
             raise diverged("a weight", self.place.update)
         validation = None if self.validate is None else self._scores(self.validate)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from elman.train.resting import RestingAdamW, rests
 from elman.train.settings import LoopSettings
 from elman.train.weights import Weights
 
@@ -24,14 +25,19 @@ def make_optimizer(module: nn.Module, settings: LoopSettings) -> torch.optim.Opt
     Embeddings have a decay of their own: the rare ones, met a few times only, would else be learnt by heart.
     """
     learnable = [weight for weight in module.parameters() if weight.requires_grad]
-    tables = {id(part.weight) for part in module.modules() if isinstance(part, nn.Embedding)}
+    embeddings = [part for part in module.modules() if isinstance(part, nn.Embedding)]
+    tables = {id(part.weight) for part in embeddings}
     matrices = [w for w in learnable if w.ndim > 1 and id(w) not in tables]
     groups = [
         {"params": [w for w in learnable if id(w) in tables], "weight_decay": _table_decay(settings)},
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": [w for w in learnable if w.ndim <= 1], "weight_decay": 0.0},
     ]
-    return OPTIMIZERS[settings.optimizer]([group for group in groups if group["params"]], settings)
+    groups = [group for group in groups if group["params"]]
+    resting = [part for part in embeddings if rests(part)]
+    if settings.optimizer == "adamw" and resting and not settings.averaging:  # an average reads all rows
+        return RestingAdamW(groups, resting, lr=settings.learning_rate, betas=(BETA1, settings.beta2))
+    return OPTIMIZERS[settings.optimizer](groups, settings)
 
 
 def _table_decay(settings: LoopSettings) -> float:

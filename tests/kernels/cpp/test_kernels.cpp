@@ -7,6 +7,7 @@
 
 #include "ragged.hpp"
 #include "stepper.hpp"
+#include "table.hpp"
 
 using namespace elman;
 
@@ -232,12 +233,43 @@ void steps_and_answers() {
     }
 }
 
+void rows_of_tables() {
+    constexpr int64_t V = 9, E = 7;
+    Numbers w = draw(V * E, 1), m = draw(V * E, 1), v = draw(V * E, 1), since = {0, 1, 2, 2, 1, 0, 2, 0, 1};
+    for (float &x : v) x *= x;
+    const Numbers decay = {0.5f, 0.8f, 1}, drift = {0.3f, 0.1f, 0}, shrink_m = {0.81f, 0.9f, 1}, shrink_v = {0.98f, 0.99f, 1}, eps(3, 1e-3f);
+    const Numbers w0 = w, m0 = m, v0 = v;
+    const Table table{V, E, w.data(), m.data(), v.data(), since.data()};
+    const int64_t ids[] = {8, 1, 8, 0, 2};
+    catch_up(table, {2, decay.data(), drift.data(), shrink_m.data(), shrink_v.data(), eps.data()}, ids, 5);
+    for (int64_t i = 0; i < V * E; ++i) {
+        const bool read = i / E == 8 || i / E == 1 || i / E == 0;
+        const size_t l = i / E == 0 ? 0 : 1, at = static_cast<size_t>(i);
+        const double wanted = read ? w0[at] * double(decay[l]) - drift[l] * double(m0[at]) / (std::sqrt(double(v0[at])) + 1e-3) : w0[at];
+        expect(std::fabs(w[at] - wanted) < 1e-5 * (1 + std::fabs(wanted)), "a row that rested");
+        expect(m[at] == (read ? m0[at] * shrink_m[l] : m0[at]), "what a row remembers");
+    }
+    int64_t rows[5];
+    std::vector<int64_t> place(V, -1);
+    const Numbers slopes = draw(5 * E, 1);
+    Numbers sums(5 * E);
+    expect(sum_rows(ids, slopes.data(), 5, E, place.data(), rows, sums.data()) == 4, "different rows");
+    expect(rows[0] == 8 && rows[1] == 1 && rows[2] == 0 && rows[3] == 2, "rows as they first appear");
+    expect(sums[3] == slopes[3] + slopes[2 * E + 3] && place == std::vector<int64_t>(V, -1), "sums of rows");
+    const Numbers w1 = w, m1 = m, v1 = v;
+    move_rows(table, {0.1f, 0.9f, 0.9f, 0.99f, 1e-8f}, rows, sums.data(), 4, 3);
+    const double g = sums[5], mean = 0.9 * m1[8 * E + 5] + 0.1 * g, square = 0.99 * v1[8 * E + 5] + 0.01 * g * g;
+    expect(std::fabs(w[8 * E + 5] - (0.9 * w1[8 * E + 5] - 0.1 * mean / (std::sqrt(square) + 1e-8))) < 1e-5, "a row that moved");
+    expect(since[8] == 3 && since[3] == 2 && w[3 * E] == w1[3 * E], "the others rest");
+}
+
 }  // namespace
 
 int main() {
     poison = true;
     recurrences();
     steps_and_answers();
+    rows_of_tables();
     std::printf("%d failures\n", failures);
     return failures != 0;
 }

@@ -6,6 +6,7 @@ import torch
 
 from elman import SequenceForecaster
 from elman.errors import DataError, UsageError
+from elman.models.conformal import widening
 from elman.models.forecasting import Form, Running, in_units, measures, readings, truths
 from elman.models.naive import find_period, fit_ar, seasonal
 from elman.models.number_trial import NumberRows, at_cuts, is_copy, measure
@@ -235,3 +236,30 @@ def test_several_values_a_step():
         assert learner.predict(both, 5).shape == (3, 5, 2)
         assert learner.predict_steps(both)[0].shape == (120, 2)
         assert learner.predict_interval(both, 3, 0.5).shape == (3, 3, 2, 2)
+
+
+def test_intervals_widen_where_they_did_not_hold():
+    widths, held = np.array([1.0]), np.full((1, 60, 1), 0.5)
+    assert widening(held, widths, 0.9) == 1
+    ten = held.copy()
+    ten[0, -10:] = 3.0  # ten misses in a row: the tenth root of each factor is e^(0.05 * 0.9)
+    np.testing.assert_allclose(widening(ten, widths, 0.9), np.exp(10 * 0.05 * 0.9))
+    back = np.concatenate([ten, held], axis=1)  # sixty that held make up for 60 * 0.1 / 0.9 misses
+    np.testing.assert_allclose(widening(back, widths, 0.9), np.exp(0.05 * (9 - 6)))
+    both = np.concatenate([np.full((1, 60, 1), np.nan), ten], axis=1)
+    assert widening(both, widths, 0.9) == widening(ten, widths, 0.9)
+
+
+def test_a_series_that_grew_wilder_gets_wider_intervals_and_they_hold():
+    rng = np.random.default_rng(2)
+    calm, wild = rng.normal(size=600), 3 * rng.normal(size=900)
+    series = np.concatenate([calm, wild])
+    learner = SequenceForecaster(hidden_size=4, max_epochs=2, random_state=0).fit([calm])
+    early = np.diff(learner.predict_interval([calm], 1, 0.9)[0, 0])[0]
+    times = range(900, 1500, 3)
+    ends = np.stack([learner.predict_interval([series[:t]], 1, 0.9)[0, 0] for t in times])
+    inside = [low <= series[t] <= high for t, (low, high) in zip(times, ends, strict=True)]
+    assert abs(np.mean(inside) - 0.9) < 3 * np.sqrt(0.9 * 0.1 / 200)
+    assert 2 * early < np.median(np.diff(ends)) < 5 * early
+    together = learner.predict_interval([series[:900], calm[:50]], 1, 0.9)
+    np.testing.assert_array_equal(together[0], learner.predict_interval([series[:900]], 1, 0.9)[0])

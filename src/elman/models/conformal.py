@@ -2,6 +2,11 @@
 
 A network that did not learn from the last part of each series forecasts it from several origins. How far it
 was off there, in order, gives the half width that covers the wanted share of what comes next.
+
+That holds as long as what comes is like what was held out. A series changes, so its own last forecasts are
+asked too: each one that was missed makes its intervals wider, each one that was not a little narrower again,
+never narrower than found (the quantile tracker of Angelopoulos, Candès and Tibshirani, *Conformal PID Control
+for Time Series Prediction*, 2023, on the logarithm of the width).
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from elman.errors import UsageError
-from elman.models.forecasting import Form, Given, Running, Values, forecast
+from elman.models.forecasting import Form, Given, Running, Values, every_step, forecast, measures
 from elman.models.model import Model
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -24,6 +29,12 @@ ORIGINS = 400
 
 WARM_UP = 1000
 """Steps that are read before each."""
+
+LOOKED_BACK = 200
+"""Last forecasts of a series that are asked whether its intervals held."""
+
+QUICKNESS = 0.05
+"""How much wider, in logarithms, a miss makes them: about 5 %."""
 
 
 def half_widths(model: Model, given: Given, cuts: list[int]) -> list[dict[str, Any]]:
@@ -94,6 +105,28 @@ def interval(model: Model, given: Given, horizon: int, coverage: float) -> Value
         message = f"its intervals reach {len(widths)} steps ahead, not {horizon}"
         raise UsageError(message, code="E178", help=f"horizon = {len(widths)}")
     said = forecast(model, given, horizon)
-    scale = Running.after(form, given.series).scale()
-    width = widths[None, :horizon] * scale[:, None]
+    wider = Running.after(form, given.series).scale() * widening(
+        _lately(model, form, given), widths[0], coverage
+    )
+    width = widths[None, :horizon] * wider[:, None]
     return np.stack([said - width, said + width], axis=-1)
+
+
+def widening(off: Values, widths: Values, coverage: float) -> Values:
+    """How many times wider (B, D) intervals must be after errors (B, N, D) of one step; NaN: none was made."""
+    wider = np.ones_like(off[:, 0])
+    for errors in off.swapaxes(0, 1):
+        missed = np.abs(errors) > wider * widths
+        moved = np.maximum(1.0, wider * np.exp(QUICKNESS * (missed - (1 - coverage))))
+        wider = np.where(np.isnan(errors), wider, moved)
+    return wider
+
+
+def _lately(model: Model, form: Form, given: Given) -> Values:
+    """How far each series' last forecasts of one step were off: (B, N, D), NaN before its beginning."""
+    found = np.full((len(given.series), LOOKED_BACK, form.values), np.nan)
+    for row, (values, said) in enumerate(zip(given.series, every_step(model, given), strict=True)):
+        scale = measures(values, form)[2]
+        off = ((values[1:] - said[:-1, 0]) / scale[:-1])[-LOOKED_BACK:]
+        found[row, LOOKED_BACK - len(off) :] = off
+    return found

@@ -147,7 +147,8 @@ class Model:
     ) -> Any:
         """Give the ends between which the next values lie with this probability: (B, horizon[, D], 2).
 
-        They are found by split conformal prediction on what was held out while learning.
+        They are found by split conformal prediction on what was held out while learning, and widened where
+        the last forecasts of a series were missed more often than promised.
         """
         if self.task != "forecast":
             raise self._cannot("only a forecast has intervals")

@@ -295,3 +295,15 @@ def test_every_task_goes_on_from_its_model():
     tagger = SequenceTagger(**quick).fit(TEXTS, ODD).model_
     with pytest.raises(DataError, match="none of the model to go on from"):
         SequenceTagger(**quick).fit(TEXTS, [tags.replace("0", "x") for tags in ODD], start=tagger)
+
+
+def test_the_same_seed_gives_the_same_bytes_on_any_number_of_threads():
+    found, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            learner = SequenceTagger(hidden_size=128, max_epochs=1, random_state=0).fit(TEXTS, ODD)
+            found.append(to_bytes(learner.model_))
+    finally:
+        torch.set_num_threads(before)
+    assert found[0] == found[1]

@@ -113,7 +113,7 @@ def interval(model: Model, given: Given, horizon: int, coverage: float) -> Value
 
 
 def widening(off: Values, widths: Values, coverage: float) -> Values:
-    """How many times wider (B, D) intervals must be after errors (B, N, D) of one step; NaN: none was made."""
+    """How many times wider (B, D) intervals must be after errors (B, N, D) of one step; NaN: no forecast."""
     wider = np.ones_like(off[:, 0])
     for errors in off.swapaxes(0, 1):
         missed = np.abs(errors) > wider * widths

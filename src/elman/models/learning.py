@@ -15,6 +15,7 @@ from elman.models.model import Tensors
 from elman.models.settings import FitSettings, usual_batch_size, usual_epochs
 from elman.nn.chunks import Carry, Chunks
 from elman.nn.network import Network
+from elman.train.alone import one_thread
 from elman.train.checkpoint import Checkpoint
 from elman.train.loop import learn
 from elman.train.progress import Progress
@@ -254,7 +255,7 @@ class Learning:
 
     def _network(self, seed: int, number: int) -> Network:
         """Build a network with first weights drawn from ``seed``; the caller's random state is put back."""
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), one_thread():
             torch.manual_seed(seed)
             network = self.plan.reading.network(self.settings, number)
         return network.to("cuda" if self.settings.device == "cuda" else "cpu")

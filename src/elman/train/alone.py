@@ -17,25 +17,34 @@ from elman.kernels.native import chosen
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch's own operations in the block on one thread: the bits of many depend on how many there are."""
+    threads, of_kernels = torch.get_num_threads(), chosen[0]
+    try:
+        kernels.set_threads(kernels.threads())
+        torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        kernels.set_threads(of_kernels)
+
+
+@contextmanager
 def alone(generators: Sequence[torch.Generator], random_state: int, update: int) -> Iterator[None]:
     """Run the block on one thread, its randomness a function of ``random_state`` and ``update`` alone.
 
     So the bits of an update depend neither on the number of threads nor on what was drawn before, and a
     run that goes on later draws the same.
     """
-    threads, states = torch.get_num_threads(), [generator.get_state() for generator in generators]
-    of_kernels = chosen[0]
+    states = [generator.get_state() for generator in generators]
     try:
-        kernels.set_threads(kernels.threads())
-        torch.set_num_threads(1)
         for generator in generators:
             generator.manual_seed(_seed(random_state, update))
-        yield
+        with one_thread():
+            yield
     finally:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
-        torch.set_num_threads(threads)
-        kernels.set_threads(of_kernels)
 
 
 def generators_of(module: nn.Module) -> list[torch.Generator]:

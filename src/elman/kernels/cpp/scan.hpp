@@ -227,91 +227,134 @@ inline bool worth_units(int64_t rows, int64_t floats) {
     return rows <= rows_by_units && floats * static_cast<int64_t>(sizeof(float)) > 2 * half_of_cache();
 }
 
+// Forward over time, chunk by chunk: the input products of some steps at once, then the steps one after the other.
+template <class C>
+class Run {
+  public:
+    Run(const Forward &f, const C &cell)
+        : f_(f), w_(*f.weights), rows_(*f.rows), cell_(cell), H_(w_.H), Hp_(padded(w_.H)), panels_(panels_of_units<C>(w_.H)),
+          row_size_(panels_ * C::saved), keep_(f.gates != nullptr), mixes_(f.reset || f.parent),
+          wanted_(f.table_rows ? rows_.M : rows_ahead_of(row_size_, w_.D * row_size_)),
+          widest_(rows_.steps() ? *std::max_element(rows_.count.begin(), rows_.count.end()) : 0),
+          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)), projected_(floats(f.table_rows * row_size_)),
+          ahead_(floats(keep_ || f.table_rows ? 0 : most_rows() * row_size_)),
+          running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
+          first_c_(floats(has_c && (keep_ || f.reset) ? rows_.B * Hp_ : 0)), mixed_h_(floats(mixes_ ? widest_ * H_ : 0)),
+          mixed_c_(floats(mixes_ && has_c ? widest_ * Hp_ : 0)) {}
+
+    void operator()() const {
+        begin();
+        for (int64_t s = 0; s < rows_.steps();) {
+            const Chunk chunk = chunk_after(rows_, s, wanted_);
+            float *sums = keep_ ? f_.gates + chunk.low * row_size_ : ahead_.data();
+            if (!f_.table_rows)
+                parallel(f_.threads, [&](int part, int parts) { project<C>(f_, chunk.low, chunk.high, sums, part, parts); });
+            if (mixes_) one_by_one(chunk, sums);
+            else if (by_units_) units_apart(chunk, sums);
+            else rows_apart(chunk, sums);
+            s = chunk.to;
+        }
+        if (!f_.parent) final_state<C>(f_, running_.data());
+    }
+
+  private:
+    static constexpr bool has_c = C::kind == Cell::lstm;
+    static Floats floats(int64_t n) { return Floats(static_cast<size_t>(n)); }
+
+    int64_t most_rows() const {  // of a chunk
+        int64_t most = 0;
+        for (int64_t s = 0; s < rows_.steps();) {
+            const Chunk chunk = chunk_after(rows_, s, wanted_);
+            most = std::max(most, chunk.high - chunk.low), s = chunk.to;
+        }
+        return most;
+    }
+
+    void begin() const {
+        if (f_.table_rows)
+            parallel(f_.threads, [&](int part, int parts) {
+                each_tile<C::vectors>(panels_, f_.table_rows, f_.table_rows, part, parts, Project<C>{w_, f_.x, projected_.data()});
+            });
+        if constexpr (has_c)
+            for (const Floats *c : {&running_, &first_c_})
+                if (c->size()) std::memset(c->data(), 0, c->size() * sizeof(float)), copy_rows(c->data(), Hp_, f_.c0, H_, H_, rows_.B);
+    }
+
+    int64_t offset(int64_t s) const { return rows_.offset[rows_.time(s)]; }
+    int64_t count(int64_t s) const { return rows_.count[rows_.time(s)]; }
+
+    Step<C> step_at(int64_t s, const Chunk &chunk, float *sums) const {
+        const int64_t at = offset(s), before = s ? offset(s - 1) : 0;
+        Step<C> step{cell_, w_, keep_, s ? f_.out + before * H_ : f_.h0, sums + (at - chunk.low) * row_size_, nullptr,
+                     count(s), running_.data(), running_.data(), f_.out + at * H_};
+        if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
+        if (has_c && keep_) {
+            step.c = s ? f_.cells + before * Hp_ : first_c_.data();
+            step.c_next = f_.cells + at * Hp_;
+        }
+        return step;
+    }
+
+    // rows that go on from their own place never meet: each part runs its own through all steps of the chunk
+    void rows_apart(const Chunk &chunk, float *sums) const {
+        parallel(f_.threads, [&](int part, int parts) {
+            for (int64_t s = chunk.from; s < chunk.to; ++s)
+                each_tile<C::vectors>(panels_, count(s), chunk.widest, part, parts, step_at(s, chunk, sums));
+        });
+    }
+
+    // few rows and many units: each part has units of its own, and all meet after every step
+    void units_apart(const Chunk &chunk, float *sums) const {
+        Meeting meeting;
+        parallel(f_.threads, [&](int part, int parts) {
+            for (int64_t s = chunk.from; s < chunk.to; ++s) {
+                const int64_t n = count(s);
+                each_tile<C::vectors>(panels_ * part / parts, panels_ * (part + 1) / parts, n, n, 0, 1, step_at(s, chunk, sums));
+                meeting.wait(parts);
+            }
+        });
+    }
+
+    // rows that go on from another's place, or anew: step by step
+    void one_by_one(const Chunk &chunk, float *sums) const {
+        for (int64_t s = chunk.from; s < chunk.to; ++s) {
+            const int64_t n = count(s);
+            const int threads = n < worth_sharing ? 1 : f_.threads;
+            Step<C> step = step_at(s, chunk, sums);
+            if ((f_.parent && s) || any_reset(f_.reset, offset(s), n)) mix(step, s, threads);
+            parallel(threads, [&](int part, int parts) { each_tile<C::vectors>(panels_, n, n, part, parts, step); });
+        }
+    }
+
+    // gathers what each row goes on from
+    void mix(Step<C> &step, int64_t s, int threads) const {
+        const int64_t at = offset(s), n = count(s), before = f_.parent ? rows_.offset[s - 1] : 0;
+        parallel(threads, [&](int part, int parts) {
+            for (int64_t i = n * part / parts; i < n * (part + 1) / parts; ++i) {
+                const bool fresh = f_.reset && f_.reset[at + i];
+                const int64_t from = f_.parent ? f_.parent[at + i] - before : i;
+                std::memcpy(mixed_h_.data() + i * H_, (fresh ? f_.h0 : step.h) + from * H_, H_ * sizeof(float));
+                if (has_c) std::memcpy(mixed_c_.data() + i * Hp_, (fresh ? first_c_.data() : step.c) + from * Hp_, Hp_ * sizeof(float));
+            }
+        });
+        step.h = mixed_h_.data();
+        if (has_c) step.c = mixed_c_.data();
+    }
+
+    const Forward &f_;
+    const Packed &w_;
+    const Rows &rows_;
+    const C &cell_;
+    const int64_t H_, Hp_, panels_, row_size_;
+    const bool keep_, mixes_;  // whether backward follows; whether rows go on from other places than their own
+    const int64_t wanted_, widest_;
+    const bool by_units_;
+    const Floats projected_, ahead_, running_, first_c_, mixed_h_, mixed_c_;
+};
+
 template <class C>
 void forward(const Forward &f, const C &cell) {
-    const Packed &w = *f.weights;
-    const Rows &rows = *f.rows;
-    const int64_t H = w.H, B = rows.B, Hp = padded(H), row_size = panels_of_units<C>(H) * C::saved;
-    constexpr bool has_c = C::kind == Cell::lstm;
-    const bool keep = f.gates != nullptr;
-    const int64_t widest = rows.steps() ? *std::max_element(rows.count.begin(), rows.count.end()) : 0;
-    const int64_t wanted = f.table_rows ? rows.M : rows_ahead_of(row_size, w.D * row_size);
-    int64_t most = 0;
-    for (int64_t s = 0; s < rows.steps() && !f.table_rows;) {
-        const Chunk chunk = chunk_after(rows, s, wanted);
-        most = std::max(most, chunk.high - chunk.low), s = chunk.to;
-    }
-    const Floats projected(static_cast<size_t>(f.table_rows * row_size));
-    if (f.table_rows)
-        parallel(f.threads, [&](int part, int parts) {
-            each_tile<C::vectors>(panels_of_units<C>(H), f.table_rows, f.table_rows, part, parts, Project<C>{w, f.x, projected.data()});
-        });
-    const Floats ahead(keep ? 0 : static_cast<size_t>(most * row_size));
-    const Floats running(has_c ? static_cast<size_t>(std::max(B, widest) * Hp) : 0);
-    const Floats first_c(has_c && (keep || f.reset) ? static_cast<size_t>(B * Hp) : 0);
-    const bool mixes = f.reset || f.parent;
-    const int64_t panels = panels_of_units<C>(H);
-    const bool by_units = !mixes && worth_units(widest, panels * H * C::width);
-    const Floats mixed_h(mixes ? static_cast<size_t>(widest * H) : 0), mixed_c(mixes && has_c ? static_cast<size_t>(widest * Hp) : 0);
-    if constexpr (has_c) {
-        for (const Floats *c : {&running, &first_c})
-            if (c->size()) std::memset(c->data(), 0, c->size() * sizeof(float)), copy_rows(c->data(), Hp, f.c0, H, H, B);
-    }
-    for (int64_t s = 0; s < rows.steps();) {
-        const Chunk chunk = chunk_after(rows, s, wanted);
-        float *sums = keep ? f.gates + chunk.low * row_size : ahead.data();
-        if (!f.table_rows)
-            parallel(f.threads, [&](int part, int parts) { project<C>(f, chunk.low, chunk.high, sums, part, parts); });
-        const auto step_at = [&](int64_t now) {
-            const int64_t at = rows.offset[rows.time(now)], before = now ? rows.offset[rows.time(now - 1)] : 0;
-            Step<C> step{cell, w, keep, now ? f.out + before * H : f.h0, sums + (at - chunk.low) * row_size, nullptr,
-                         rows.count[rows.time(now)], running.data(), running.data(), f.out + at * H};
-            if (f.table_rows) step.sums = projected.data(), step.ids = f.ids + at;
-            if (has_c && keep) {
-                step.c = now ? f.cells + before * Hp : first_c.data();
-                step.c_next = f.cells + at * Hp;
-            }
-            return step;
-        };
-        // rows that go on from their own place never meet: each part runs its own through all steps of the chunk
-        if (!mixes && !by_units)
-            parallel(f.threads, [&](int part, int parts) {
-                for (int64_t now = chunk.from; now < chunk.to; ++now)
-                    each_tile<C::vectors>(panels, rows.count[rows.time(now)], chunk.widest, part, parts, step_at(now));
-            });
-        if (by_units) {
-            Meeting meeting;
-            parallel(f.threads, [&](int part, int parts) {
-                for (int64_t now = chunk.from; now < chunk.to; ++now) {
-                    const int64_t count = rows.count[rows.time(now)];
-                    each_tile<C::vectors>(panels * part / parts, panels * (part + 1) / parts, count, count, 0, 1, step_at(now));
-                    meeting.wait(parts);
-                }
-            });
-        }
-        for (int64_t now = chunk.from; mixes && now < chunk.to; ++now) {
-            const int64_t at = rows.offset[rows.time(now)], count = rows.count[rows.time(now)];
-            const int threads = count < worth_sharing ? 1 : f.threads;
-            Step<C> step = step_at(now);
-            if ((f.parent && now) || any_reset(f.reset, at, count)) {
-                const int64_t before = f.parent ? rows.offset[now - 1] : 0;
-                parallel(threads, [&](int part, int parts) {
-                    for (int64_t i = count * part / parts; i < count * (part + 1) / parts; ++i) {
-                        const bool fresh = f.reset && f.reset[at + i];
-                        const int64_t from = f.parent ? f.parent[at + i] - before : i;
-                        std::memcpy(mixed_h.data() + i * H, (fresh ? f.h0 : step.h) + from * H, H * sizeof(float));
-                        if (has_c)
-                            std::memcpy(mixed_c.data() + i * Hp, (fresh ? first_c.data() : step.c) + from * Hp, Hp * sizeof(float));
-                    }
-                });
-                step.h = mixed_h.data();
-                if (has_c) step.c = mixed_c.data();
-            }
-            parallel(threads, [&](int part, int parts) { each_tile<C::vectors>(panels_of_units<C>(H), count, count, part, parts, step); });
-        }
-        s = chunk.to;
-    }
-    if (!f.parent) final_state<C>(f, running.data());
+    Run<C>(f, cell)();
 }
 
 constexpr int64_t worth_packing_together = 1 << 16;  // floats

@@ -18,7 +18,7 @@ from elman.kernels.native import chosen
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run torch's own operations in the block on one thread: the bits of many depend on how many there are."""
+    """Run torch's own operations in the block on one thread: their bits depend on how many there are."""
     threads, of_kernels = torch.get_num_threads(), chosen[0]
     try:
         kernels.set_threads(kernels.threads())

@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from elman.cells import Cell
 from elman.kernels.forward import WHOLE
-from elman.nn.drop import drop
 from elman.nn.losses import nll
 from elman.nn.scan import valid_steps
 from elman.nn.settings import NetworkSettings
@@ -54,7 +53,7 @@ class ClassifyHead(nn.Module):
         """(T, B, F), the final states (B, F), (B,), and (B, E) or None -> logits (B, K)."""
         parts = [final if kind == "last" else pool(outputs, lengths, kind) for kind in self.kinds]
         parts += [] if direct is None else [direct]
-        features = drop(torch.cat(parts, dim=-1), self.dropout, self.training)
+        features = functional.dropout(torch.cat(parts, dim=-1), self.dropout, self.training)
         return functional.linear(features, self.weight, self.bias)
 
     loss = staticmethod(nll)
@@ -88,7 +87,7 @@ class TagHead(nn.Module):
         self, outputs: Tensor, final: Tensor, lengths: Tensor, direct: Tensor | None = None
     ) -> Tensor:
         """(T, B, F) -> (B, T, K), nought beyond a row's length; the rest is not read."""
-        read = drop(outputs, self.dropout, self.training)
+        read = functional.dropout(outputs, self.dropout, self.training)
         answers = functional.linear(read, self.weight, self.bias)
         return answers.masked_fill(~valid_steps(lengths, len(outputs)), 0).transpose(0, 1)
 

@@ -19,7 +19,7 @@ using namespace elman;
 
 namespace {
 
-constexpr int abi = 4;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 5;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -483,6 +483,18 @@ NB_MODULE(_native, module) {
                  const Rows2d out(answer, self.sessions(), self.outputs(), PyBUF_CONTIG, "the answer");
                  self.step(in.data(), out.data());
              })
+        .def("step_rows",
+             [](Stepper &self, nb::handle x, const Ids &rows, nb::handle answer, bool keep) {
+                 const auto R = static_cast<int64_t>(rows.size());
+                 for (int64_t r = 0; r < R; ++r)
+                     if (rows.data()[r] < 0 || rows.data()[r] >= self.sessions()) throw std::invalid_argument("there is no such session");
+                 if (R > self.sessions()) throw std::invalid_argument("a session is named twice");
+                 const Rows2d in(x, R, self.features(), PyBUF_CONTIG_RO, "x");
+                 if (answer.is_none()) return self.step(in.data(), rows.data(), R, nullptr, keep);
+                 const Rows2d out(answer, R, self.outputs(), PyBUF_CONTIG, "the answer");
+                 self.step(in.data(), rows.data(), R, out.data(), keep);
+             },
+             nb::arg(), nb::arg().noconvert(), nb::arg().none(), nb::arg())
         .def_prop_ro("outputs", &Stepper::outputs)
         .def("reset", [](Stepper &self) { self.reset(); })
         .def("reset_one",
@@ -491,6 +503,7 @@ NB_MODULE(_native, module) {
                  self.reset(session);
              })
         .def_prop_ro("state_size", &Stepper::state_size)
+        .def_prop_ro("widths", &Stepper::widths)
         .def("get_state",
              [](Stepper &self) {
                  auto copy = fresh(1, self.state_size());

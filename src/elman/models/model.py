@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from elman.data.numbers import NumberCodec
 from elman.errors import UsageError
 from elman.models import answers, forecasts
 from elman.nn.settings import NetworkSettings
+
+if TYPE_CHECKING:
+    from elman.models.stream import Stream
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -213,6 +216,28 @@ class Model:
         from elman.models.writing import Draw, write
 
         return write(self, n, prime, condition, Draw(temperature, top_k, top_p), longest, seed)
+
+    def stream(self, sessions: int | None = None, *, condition: Any = None, unknown: str = "read") -> Stream:
+        """Read one step at a time: ``stream().step(value)`` answers after each, to the bit as ``predict``.
+
+        Parameters
+        ----------
+        sessions
+            n: that many streams in one object, which step together; None: one.
+        condition
+            To generate only: what the text is like, one for all or one for each stream.
+        unknown
+            "read": a symbol that was not seen in training is read as the unknown one, as ``predict`` does;
+            "refuse": it raises ``DataError``, and the state stays as it was.
+
+        Returns
+        -------
+        A ``Stream``. A network that reads both ways (``causal`` is False) runs its prefix again at each step,
+        up to 512 of them, which a warning says.
+        """
+        from elman.models.stream import Stream
+
+        return Stream(self, sessions, condition=condition, unknown=unknown)
 
     def unknown_symbols(self, X: Any) -> Counter[str]:
         """Count the symbols in ``X`` that were never seen in training; all are read as one unknown symbol."""

@@ -115,7 +115,7 @@ POOLS = {"mean": (np.add, 0.0), "max": (np.maximum, -np.inf), "sum": (np.add, 0.
 
 
 class Stepper:
-    """The plain twin of the compiled stepper: the cell's own step, then pooling and the head by ``product``."""
+    """The plain twin of the compiled stepper: the cell's own step, pooling, and the head by ``product``."""
 
     def __init__(
         self, settings: Any, tensors: Any, cell: Cell, task: str, sessions: int, product: Any = linear

@@ -173,7 +173,7 @@ class Stream:
 
     @property
     def state(self) -> Arrays:
-        """All that is carried from step to step, as plain arrays by name; copies. Set it to go on from there."""
+        """All that is carried on, as plain arrays by name; copies. Set it to go on from there."""
         reading = {f"reading.{name}": array for name, array in self._reading.state().items()}
         return {"steps": self._steps.copy(), **reading, **self._network.state()}
 

@@ -108,11 +108,11 @@ class CausalNetwork:
 
     def step(self, reads: Reads, rows: Ids | None) -> list[Floats]:
         """Move on by one step, and give what each member says: (R, K)."""
-        for place, ids in reads.early:
+        for place, first in reads.early:
             row = np.array([place]) if rows is None else rows[place : place + 1]
             beside = None if reads.channels is None else reads.channels[place : place + 1]
             for member in self._members:
-                member.step(np.array([ids], np.int64), beside, row, keep=True)
+                member.step(np.array([first], np.int64), beside, row, keep=True)
         ids, channels, ends, _ = reads
         said = [member.step(ids, channels, rows, keep=True) for member in self._members]
         if ends is None:

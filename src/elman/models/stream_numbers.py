@@ -64,6 +64,9 @@ class FormReading:
         if form.past and not form.known and past is None:
             covariates, past = None, covariates
         given = numbers_of(values, form.values)
+        if np.isnan(given).any():
+            message = "a number is missing (NaN), and a forecast goes on from every number"
+            raise DataError(message, code="E287", help="fill it in, or reset the stream")
         read, last, total, count = self._moved(given, rows)
         parts = [read]
         for name, beside, width in (

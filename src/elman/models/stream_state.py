@@ -1,4 +1,4 @@
-"""The state of a stream in a file: arrays and a strict manifest, sealed; data only, written whole or not at all."""
+"""The state of a stream in a file: arrays and a strict manifest, sealed; written whole or not at all."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def _check_fits(stream: Stream, manifest: dict[str, Any], source: str) -> None:
         message = f"{source} is the state of another model"
         raise ModelFileError(message, code="E365", where=source, help="give its model, or another state file")
     if manifest["sessions"] != stream.sessions:
-        count = {None: "a single stream"}
-        told = [count.get(n, f"{n} streams together") for n in (manifest["sessions"], stream.sessions)]
+        both = (manifest["sessions"], stream.sessions)
+        told = ["a single stream" if n is None else f"{n} streams together" for n in both]
         message = f"{source} is the state of {told[0]}, not of {told[1]}"
         raise ModelFileError(message, code="E365", where=source, help="stream as many as it holds")
 

@@ -89,6 +89,19 @@ class Stream:
         """How many values were read since the beginning: a number, or (n,) of n streams."""
         return int(self._steps[0]) if self.sessions is None else self._steps.copy()
 
+    @property
+    def answers_labels(self) -> bool:
+        """Whether it says labels, with probabilities; otherwise numbers."""
+        return self._labels is not None
+
+    @property
+    def width(self) -> int:
+        """How many numbers, or probabilities, an answer has."""
+        if self._labels is not None:
+            return len(self._labels)
+        form = self._reading.form if isinstance(self._reading, FormReading) else None
+        return self.model.numbers.features if form is None else form.values
+
     def step(
         self, value: Any, *, rows: Sequence[int] | None = None, covariates: Any = None, past: Any = None
     ) -> Step:

@@ -46,7 +46,7 @@ class FormReading:
     """The numbers of a forecaster that has covariates, or measures values by their own series."""
 
     def __init__(self, codec: NumberCodec, form: Form, rows: int) -> None:
-        self._codec, self._form = codec, form
+        self._codec, self.form = codec, form
         self._last, self._total = np.zeros((2, rows, form.values))
         self._count = np.zeros((rows, 1))
 
@@ -60,7 +60,7 @@ class FormReading:
         past
             (R, P).
         """
-        form, rows = self._form, list(rows)
+        form, rows = self.form, list(rows)
         if form.past and not form.known and past is None:
             covariates, past = None, covariates
         given = numbers_of(values, form.values)
@@ -85,9 +85,9 @@ class FormReading:
         before = np.where(first, given, self._last[rows])
         total, count = self._total[rows] + np.abs(given), self._count[rows] + 1
         read = given
-        if self._form.normalise == "last":
+        if self.form.normalise == "last":
             read = given - before
-        elif self._form.normalise == "scale":
+        elif self.form.normalise == "scale":
             read = given / sizes(total / count)
         return read, given, total, count
 
@@ -95,11 +95,11 @@ class FormReading:
         """What a network says (R, H · D), decoded, as values (R, H, D)."""
         rows = list(rows)
         shift, scale = np.zeros_like(self._last[rows]), np.ones_like(self._last[rows])
-        if self._form.normalise == "last":
+        if self.form.normalise == "last":
             shift = self._last[rows]
-        elif self._form.normalise == "scale":
+        elif self.form.normalise == "scale":
             scale = sizes(self._total[rows] / self._count[rows])
-        return in_units(said, shift, scale, self._form)
+        return in_units(said, shift, scale, self.form)
 
     def reset(self, rows: Sequence[int]) -> None:
         """Begin anew."""

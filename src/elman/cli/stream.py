@@ -17,7 +17,7 @@ import numpy as np
 
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.output import say
-from elman.cli.stream_lines import RESET, CsvLines, Given, Header, JsonLines, decoded, symbols_of, text_codec
+from elman.cli.stream_lines import RESET, CsvLines, Given, JsonLines, decoded, symbols_of, text_codec
 from elman.data.prompt import is_end
 from elman.errors import ElmanError, UsageError
 from elman.files import check_writable
@@ -66,8 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     answering = Answering(model, arguments)
     answered = answering.resume() if arguments.state is not None else 0
     skip = answered if arguments.skip_answered else 0
-    for line in lines():
-        if skip and not answering.is_header(line):
+    for n, line in enumerate(lines()):
+        if n == 0 and answering.take_header(line):
+            continue
+        if skip:
             skip -= 1
             continue
         answering.answer(line)
@@ -108,25 +110,27 @@ class Answering:
         _print(note["answer"])
         return self._count
 
-    def is_header(self, line: bytes) -> bool:
-        """Whether a line that would be left out is a header, which is answered."""
+    def take_header(self, line: bytes) -> bool:
+        """Whether a first line names the columns; it is answered by the names of the answers' columns."""
         try:
-            return isinstance(self._lines, CsvLines) and isinstance(self._lines.read(decoded(line)), Header)
-        except ElmanError:
+            if not isinstance(self._lines, CsvLines) or not self._lines.take_header(decoded(line)):
+                return False
+        except (ElmanError, csv.Error):
             return False
+        if self._csv_out:
+            _print(_csv_row(["line", "step", *self._columns(), "error"]))
+        return True
 
     def answer(self, line: bytes) -> None:
         """Answer a line: the state file first, then stdout."""
         given = self._given(line)
-        if isinstance(given, Header):
-            return _print(_csv_row(["line", "step", *self._columns(), "error"]))
         self._count += 1
         written = "".join(self._written(row) for row in self._rows(given))
         if self._path is not None:
             columns = self._lines.columns if isinstance(self._lines, CsvLines) else None
             note = {"lines": self._count, "answer": written, "columns": columns}
             save_state(self._stream, self._path, note)
-        return _print(written)
+        _print(written)
 
     def _given(self, line: bytes) -> Any:
         """What a line says: a step, a text, a header, a new beginning, or what is wrong with it."""

@@ -28,10 +28,6 @@ class Given:
     past: Any = None
 
 
-class Header:
-    """A line that names the columns of those behind it."""
-
-
 RESET = None
 """What a line says that begins a new sequence."""
 
@@ -68,7 +64,7 @@ class JsonLines:
         self._names = column_names(model)
         self._mixed = isinstance(model.inputs, MixedCodec)
 
-    def read(self, line: str) -> Given | Header | None:
+    def read(self, line: str) -> Given | None:
         """Read a line; ``DataError`` if it says no step."""
         if not line.strip():
             return RESET
@@ -106,17 +102,20 @@ class CsvLines:
         self._form = Form.of(model) if model.task == "forecast" else None
         self.columns = columns
         """Which cells are read, as a header said; None: all."""
-        self._first = True
 
-    def read(self, line: str) -> Given | Header | None:
+    def take_header(self, line: str) -> bool:
+        """Whether a line names the columns of those behind it, which are then read by their names."""
+        cells = next(csv.reader([line]), [])
+        if not self._names or not set(self._names) <= set(cells):
+            return False
+        self.columns = [cells.index(name) for name in self._names]
+        return True
+
+    def read(self, line: str) -> Given | None:
         """Read a line; ``DataError`` if it says no step."""
-        first, self._first = self._first, False
         if not line.strip():
             return RESET
         cells = next(csv.reader([line]))
-        if first and self._names and set(self._names) <= set(cells):
-            self.columns = [cells.index(name) for name in self._names]
-            return Header()
         if self.columns is not None:
             if max(self.columns) >= len(cells):
                 message = f"the line has {len(cells)} cells, fewer than its header"

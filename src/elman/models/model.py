@@ -21,6 +21,7 @@ from elman.nn.settings import NetworkSettings
 
 if TYPE_CHECKING:
     from elman.models.stream import Stream
+    from elman.models.trace import Trace
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -238,6 +239,23 @@ class Model:
         from elman.models.stream import Stream
 
         return Stream(self, sessions, condition=condition, unknown=unknown)
+
+    def trace(self, x: Any, *, covariates: Any = None, past: Any = None) -> Trace:
+        """Look inside: every state, gate and belief over one sequence ``x``, at every step.
+
+        Returns
+        -------
+        A ``Trace``: plain arrays, and ``draw(path)`` for the picture. ``covariates`` and ``past`` are for a
+        forecaster that learnt with them.
+
+        Raises
+        ------
+        UsageError, DataError
+            If the sequence cannot be read, is empty, or has more than 10,000 steps.
+        """
+        from elman.models.trace import trace
+
+        return trace(self, x, covariates, past)
 
     def unknown_symbols(self, X: Any) -> Counter[str]:
         """Count the symbols in ``X`` that were never seen in training; all are read as one unknown symbol."""

@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 MOST_CLASSES = 6
-"""Classes that are drawn; the others are one grey line's worth of nothing."""
+"""Classes that are drawn: those that were the likeliest at some step."""
 
 MOST_SYMBOLS = 64
 """Steps whose symbols are written one by one."""
 
 MOST_LAYERS = 6
-COLOURS = ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#b45309", "#0e7490")
+SIDE = 1.5
+"""Inches at the right for names and scales."""
+
+COLOURS = ("#c2410c", "#1d4ed8", "#15803d", "#7e22ce", "#0891b2", "#be185d")
+SHARES = frozenset("iforz")
+"""Gates that are shares, from 0 to 1; all else lies on both sides of nought."""
+
 SENTENCES = {
     "h": "state h",
     "c": "inner state c",
@@ -46,6 +52,7 @@ class Panel(NamedTuple):
     values: Floats
     low: float
     high: float
+    is_state: bool
 
     @property
     def colours(self) -> str:
@@ -55,18 +62,20 @@ class Panel(NamedTuple):
 
 def draw(trace: Trace, path: str | os.PathLike[str]) -> None:
     """Draw a trace's first network as a PNG picture."""
-    rows = list(panels(trace))
-    steps = len(trace.symbols)
-    width = float(np.clip(2.6 + 0.34 * steps, 6.5, 16))
-    heights = [2.3, *(1.25 if panel.title.endswith(("h", "c")) else 0.9 for panel in rows)]
-    figure = _figure(width, sum(heights) + 0.9)
-    axes = figure.subplots(
-        len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
-    )[:, 0]
-    beliefs(axes[0], trace)
-    for place, panel in zip(axes[1:], rows, strict=True):
-        heat(figure, place, panel)
-    symbols(axes[-1], trace)
+    rows, steps = list(panels(trace)), len(trace.symbols)
+    width = float(np.clip(0.42 * steps, 4.6, 15))
+    heights = [2.2, *(1.25 if panel.is_state else 0.9 for panel in rows)]
+    figure = _figure(width + SIDE, sum(heights) + 0.9)
+    ratios = {"height_ratios": heights, "width_ratios": [width, SIDE]}
+    places = figure.subplots(len(heights), 2, sharex="col", gridspec_kw=ratios)
+    for side in places[:, 1]:
+        side.axis("off")
+    beliefs(places[0, 0], places[0, 1], trace)
+    for (axes, side), panel in zip(places[1:], rows, strict=True):
+        heat(figure, axes, side, panel)
+    symbols(places[-1, 0], trace)
+    symbols(places[0, 0], trace)
+    places[0, 0].tick_params(axis="x", labelbottom=True)
     _save(figure, Path(path))
 
 
@@ -75,33 +84,32 @@ def panels(trace: Trace) -> Iterator[Panel]:
     for layer in trace.layers[:MOST_LAYERS]:
         order = np.argsort(np.abs(layer.h).argmax(axis=0), kind="stable")
         for name, values in {**layer.states, **layer.gates}.items():
-            most = float(np.abs(values).max()) if name == "c" else 1.0
-            bottom = 0.0 if name in ("i", "f", "o", "r", "z") else -1.0
-            top = max(most, 1e-6) if name in layer.states else 1.0
-            if name in layer.states and np.abs(values).max() > 1:
-                top = float(np.abs(values).max())
-            yield Panel(f"{layer.name}: {SENTENCES.get(name, name)}", values[:, order], bottom * top, top)
+            is_state = name in layer.states
+            top = max(1.0, float(np.abs(values).max())) if is_state else 1.0
+            bottom = 0.0 if name in SHARES else -top
+            yield Panel(f"{layer.name}: {SENTENCES.get(name, name)}", values[:, order], bottom, top, is_state)
 
 
-def heat(figure: Any, axes: Any, panel: Panel) -> None:
-    """A heat map of values (T, H): time to the right, a row for each unit."""
+def heat(figure: Any, axes: Any, side: Any, panel: Panel) -> None:
+    """Draw values (T, H) in colours: time to the right, a row for each unit; their scale beside."""
+    steps, units = panel.values.shape
     image = axes.imshow(
         panel.values.T, aspect="auto", cmap=panel.colours, vmin=panel.low, vmax=panel.high,
         interpolation="nearest",
     )  # fmt: skip
+    if steps <= MOST_SYMBOLS:
+        axes.vlines(np.arange(steps - 1) + 0.5, -0.5, units - 0.5, color="white", linewidth=1.2)
     axes.set_title(panel.title, loc="left", fontsize=8.5, color=INK, pad=3)
-    axes.set_yticks(
-        [0, panel.values.shape[1] - 1], ["1", str(panel.values.shape[1])], fontsize=6.5, color=FAINT
-    )
+    axes.set_yticks([0, units - 1], ["1", str(units)], fontsize=6.5, color=FAINT)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, fraction=0.025, pad=0.01, aspect=8)
+    bar = figure.colorbar(image, cax=side.inset_axes((0.0, 0.1, 0.06, 0.8)))
     bar.outline.set_visible(False)
     bar.set_ticks([panel.low, panel.high], labels=[f"{panel.low:.3g}", f"{panel.high:.3g}"])
     bar.ax.tick_params(labelsize=6.5, length=0, labelcolor=FAINT)
 
 
-def beliefs(axes: Any, trace: Trace) -> None:
+def beliefs(axes: Any, side: Any, trace: Trace) -> None:
     """What is said after each step: a line for each of the likeliest classes, or for each number."""
     steps = np.arange(len(trace.symbols))
     axes.spines[["top", "right"]].set_visible(False)
@@ -115,10 +123,16 @@ def beliefs(axes: Any, trace: Trace) -> None:
         _numbers(axes, steps, trace)
         title = "answer after each step"
     axes.set_title(title, loc="left", fontsize=10, color=INK)
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(
-            loc="upper left", bbox_to_anchor=(1.005, 1.02), frameon=False, fontsize=8, borderaxespad=0
-        )
+    lines, names = axes.get_legend_handles_labels()
+    side.legend(
+        lines,
+        names,
+        loc="upper left",
+        bbox_to_anchor=(-0.08, 1.04),
+        frameon=False,
+        fontsize=8,
+        handlelength=1.2,
+    )
 
 
 def _classes(axes: Any, steps: Any, shares: Floats, classes: NDArray[Any]) -> None:

@@ -495,6 +495,32 @@ NB_MODULE(_native, module) {
                  self.step(in.data(), rows.data(), R, out.data(), keep);
              },
              nb::arg(), nb::arg().noconvert(), nb::arg().none(), nb::arg())
+        .def("look_up_in",
+             [](Stepper &self, const nb::tuple &tables) {
+                 std::vector<Stepper::Table> found;
+                 for (const nb::handle table : tables) {
+                     In rows;
+                     if (!nb::try_cast(table, rows, false) || rows.ndim() != 2) throw std::invalid_argument("a table is float32 (V, E)");
+                     const auto V = static_cast<int64_t>(rows.shape(0));
+                     expect(rows, {V, self.features()}, "table");
+                     found.push_back({rows.data(), V});
+                 }
+                 self.look_up_in(std::move(found));
+             },
+             nb::keep_alive<1, 2>())
+        .def("read",
+             [](Stepper &self, const std::vector<int64_t> &ids, const std::optional<std::vector<int64_t>> &ends, nb::handle answer, bool shares) {
+                 const auto &tables = self.tables();
+                 if (self.sessions() != 1 || tables.empty()) throw std::invalid_argument("one session with tables reads symbols");
+                 for (const auto *row : {&ids, ends ? &*ends : &ids}) {
+                     if (row->size() != tables.size()) throw std::invalid_argument("one id for each table");
+                     for (size_t g = 0; g < tables.size(); ++g) expect_ids(row->data() + g, 1, tables[g].V);
+                 }
+                 const Rows2d out(answer, 1, self.outputs(), PyBUF_CONTIG, "the answer");
+                 self.read(ids.data(), ends ? ends->data() : nullptr, out.data());
+                 if (shares) kernels()->softmax(out.data(), 1, self.outputs());
+             },
+             nb::arg(), nb::arg().none(), nb::arg(), nb::arg())
         .def_prop_ro("outputs", &Stepper::outputs)
         .def("reset", [](Stepper &self) { self.reset(); })
         .def("reset_one",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,31 @@ class Stepper:
             self._fresh = _fresh(self._shape)
         answer = self._fresh.pop()
         self._impl.step_rows(x, self._every, answer, False)
+        return answer
+
+    def look_up_in(self, tables: Sequence[np.ndarray]) -> bool:
+        """Take the tables (V, D) that ``read`` looks symbols up in; False if there is no kernel for it."""
+        fits = self._shape is not None and self.sessions == 1 and len(tables) > 0 and compiled(*tables)
+        if fits:
+            self._impl.look_up_in(tuple(tables))
+        return fits
+
+    def read(
+        self, ids: tuple[int, ...], ends: tuple[int, ...] | None = None, *, shares: bool = False
+    ) -> np.ndarray:
+        """Take one step of the only session: a symbol by its ids, one for each table -> (1, K).
+
+        Parameters
+        ----------
+        ends
+            The ids of a text's end, which is read behind the symbol to answer; the state does not see it.
+        shares
+            Whether to answer with probabilities.
+        """
+        if not self._fresh:
+            self._fresh = _fresh(self._shape or (1, 1))
+        answer = self._fresh.pop()
+        self._impl.read(ids, ends, answer, shares)
         return answer
 
     def step_rows(self, x: np.ndarray, rows: np.ndarray, *, keep: bool = True) -> np.ndarray:

@@ -16,7 +16,7 @@ from elman.errors import UsageError
 from elman.models.answers import mean_of, narrow
 from elman.models.stream_network import LONGEST_PREFIX, CausalNetwork, PrefixNetwork
 from elman.models.stream_numbers import FormReading
-from elman.models.stream_reading import PromptReading, reading_of
+from elman.models.stream_reading import PromptReading, TextReading, reading_of
 from elman.models.stream_reads import Arrays, Floats
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Stream:
         self._network: CausalNetwork | PrefixNetwork = (
             CausalNetwork(model, rows) if model.causal else PrefixNetwork(model)
         )
+        self._quick = self._quick_way()
         self._labels = model.classes_ if isinstance(model.targets, LabelCodec) else None
         self._plain_labels = None if self._labels is None else self._labels.tolist()
         self._steps = np.zeros(rows, np.int64)
@@ -144,13 +145,25 @@ class Stream:
     def _step_one(self, value: Any, rows: Any, covariates: Any, past: Any) -> Step:
         if rows is not None:
             raise UsageError("a single stream has no rows", code="E110", help="model.stream(n) makes n")
-        beside = [None if given is None else [given] for given in (covariates, past)]
-        reads = self._reading.take([value], self._all, *beside)
-        said = self._said(self._network.step(reads, None))
+        if self._quick is not None and covariates is None and past is None:
+            reading, network = self._quick
+            parts = network.read(*reading.take_one(value), shares=self._labels is not None)
+            said = mean_of(parts) if len(parts) > 1 else parts[0]
+        else:
+            beside = [None if given is None else [given] for given in (covariates, past)]
+            reads = self._reading.take([value], self._all, *beside)
+            said = self._said(self._network.step(reads, None))
         self._steps[0] += 1
         if self._plain_labels is not None:
             return Step(self._plain_labels[int(said[0].argmax())], said[0])
         return Step(*(None if part is None else _single(part[0]) for part in self._answers(said, self._all)))
+
+    def _quick_way(self) -> tuple[TextReading, CausalNetwork] | None:
+        """How a single stream of symbols steps: one call for each network, no arrays made on the way."""
+        reading, network = self._reading, self._network
+        if self.sessions is None and isinstance(reading, TextReading) and isinstance(network, CausalNetwork):
+            return (reading, network) if network.reads else None
+        return None
 
     def _said(self, parts: list[Floats]) -> Floats:
         """Average what the members say, as ``Model.predict`` does."""

@@ -40,6 +40,14 @@ class Member:
         self._embed: Any = compiled.module.embed if self._tables and compiled(*self._tables) else None
         self._width = self._tables[0].shape[1] if self._tables else 0
 
+    def looks_up(self) -> bool:
+        """Whether ``read`` works: one session of symbols, and kernels."""
+        return self._steppers[0].look_up_in(self._tables)
+
+    def read(self, ids: tuple[int, ...], ends: tuple[int, ...] | None, *, shares: bool) -> Floats:
+        """Take one step of the only session in one call: a symbol by its ids; see ``kernels.Stepper``."""
+        return self._steppers[0].read(ids, ends, shares=shares)
+
     def step(self, ids: Ids | None, channels: Floats | None, rows: Ids | None, *, keep: bool) -> Floats:
         """Take one step of all sessions, or of ``rows`` (R,): (R, K)."""
         x = self._inputs(ids, channels)
@@ -105,6 +113,17 @@ class CausalNetwork:
 
     def __init__(self, model: Model, sessions: int) -> None:
         self._members = [Member(model, tensors, sessions) for tensors in model.members]
+        self.reads = model.inputs.kind != "mixed" and all(member.looks_up() for member in self._members)
+        """Whether ``read`` works."""
+
+    def read(
+        self, steps: list[tuple[int, ...]], ends: tuple[int, ...] | None, *, shares: bool
+    ) -> list[Floats]:
+        """Read a symbol, by the ids of each of its steps; the last one answers."""
+        for ids in steps[:-1]:
+            for member in self._members:
+                member.read(ids, None, shares=False)
+        return [member.read(steps[-1], ends, shares=shares) for member in self._members]
 
     def step(self, reads: Reads, rows: Ids | None) -> list[Floats]:
         """Move on by one step, and give what each member says: (R, K)."""

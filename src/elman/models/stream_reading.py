@@ -86,6 +86,12 @@ class TextReading:
         early = tuple((n, place.ids) for n, places in enumerate(found) for place in places[:-1])
         return Reads(last, None, self._ends(found), early)
 
+    def take_one(self, symbol: Any) -> tuple[list[tuple[int, ...]], tuple[int, ...] | None]:
+        """Read a symbol for the only row, quickly: the ids of its steps, and of the text's end behind it."""
+        places = self._after(self._places[0], symbol)
+        last = self._places[0] = places[-1]
+        return [place.ids for place in places], self._codec.end_ids(last.ids)
+
     def _ends(self, found: list[list[Place]]) -> Ids | None:
         """The ids of the texts' ends, were they here; None if an end is no step."""
         if not self._codec.edges:
@@ -186,6 +192,11 @@ class PromptReading(TextReading):
         codes = self._codes[list(rows)].tolist()
         more = tuple((n, (*one, codes[n])[: self._columns]) for n, one in early)
         return self._with_codes(ids, rows)._replace(early=more)
+
+    def take_one(self, symbol: Any) -> tuple[list[tuple[int, ...]], tuple[int, ...] | None]:
+        """Read a symbol for the only row, quickly."""
+        code = int(self._codes[0])
+        return [(*ids, code)[: self._columns] for ids in super().take_one(symbol)[0]], None
 
     def state(self) -> Arrays:
         """The conditions' numbers (n,) beside the rest."""

@@ -67,6 +67,31 @@ void Stepper::step(const float *x, const int64_t *rows, int64_t R, float *answer
     if (keep) exchange(true);
 }
 
+void Stepper::look_up_in(std::vector<Table> tables) {
+    tables_ = std::move(tables);
+    symbol_ = Floats(static_cast<size_t>(D_));
+}
+
+void Stepper::embed(const int64_t *ids) {
+    for (size_t g = 0; g < tables_.size(); ++g) {
+        const float *from = tables_[g].rows + ids[g] * D_;
+        if (g) kernels()->add(symbol_.data(), from, D_);
+        else std::memcpy(symbol_.data(), from, static_cast<size_t>(D_) * sizeof(float));
+    }
+}
+
+void Stepper::read(const int64_t *ids, const int64_t *ends, float *answer) {
+    if (ends && !some_.size()) some_ = Floats(state_.size());
+    parallel(1, [&](int, int) {
+        embed(ids);
+        move_on(state_.data(), 1, symbol_.data(), ends ? nullptr : answer);
+        if (!ends) return;
+        std::memcpy(some_.data(), state_.data(), state_.size() * sizeof(float));
+        embed(ends);
+        move_on(some_.data(), 1, symbol_.data(), answer);
+    });
+}
+
 void Stepper::move_on(float *block, int64_t S, const float *x, float *answer) {
     const Kernels &k = *kernels();
     const float *in = x;

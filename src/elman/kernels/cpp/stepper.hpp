@@ -26,6 +26,16 @@ class Stepper {
     // the same for R of the sessions, each named once: x (R, D) -> answer (R, outputs), null if none is wanted;
     // without `keep` every state stays what it was
     void step(const float *x, const int64_t *rows, int64_t R, float *answer, bool keep);
+    // a table (V, features()) for each column of a symbol's ids; somebody else's, who must keep them
+    struct Table {
+        const float *rows;
+        int64_t V;
+    };
+    void look_up_in(std::vector<Table> tables);
+    const std::vector<Table> &tables() const { return tables_; }
+    // session 0 reads a symbol by its ids, one for each table -> answer (outputs). With `ends` a text's end is
+    // read behind it to answer, and the state stays the one before the end.
+    void read(const int64_t *ids, const int64_t *ends, float *answer);
     void reset();               // every session to noughts
     void reset(int64_t session);
     float *state() { return state_.data(); }  // all that is carried, as one block of state_size() floats
@@ -37,6 +47,7 @@ class Stepper {
         float first;
     };
     void move_on(float *block, int64_t S, const float *x, float *answer);
+    void embed(const int64_t *ids);
     void pool(float *block, int64_t S, const float *x, const float *top);
 
     std::vector<Packed> layers_;
@@ -44,7 +55,8 @@ class Stepper {
     float shortcut_;
     Floats head_, head_bias_;
     int64_t outputs_, sessions_, D_, H_, read_width_;
-    Floats state_, some_, out_, read_, sums_of_gates_;
+    Floats state_, some_, out_, read_, sums_of_gates_, symbol_;
+    std::vector<Table> tables_;
     std::vector<Part> parts_;  // h of each layer, and c behind it; then sums, maxima, summed inputs and counts
     size_t pooled_ = 0;        // which of them is the first of those
 };

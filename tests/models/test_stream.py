@@ -348,10 +348,13 @@ def test_a_state_of_something_else_is_refused(tmp_path):
         stream.load(tmp_path / "none")
     with pytest.raises(UsageError, match="other names or shapes"):
         stream.state = {**stream.state, "steps": np.zeros(2)}
+    stream.step("r")
     wrong = stream.state
     wrong["reading.ids"] += 10_000
+    wrong["members.0.layers.0.h"] += 1
     with pytest.raises(UsageError, match="none of this model's"):
         stream.state = wrong
+    same(stream.step("o").probabilities, model.predict_proba(["ro"])[0])
 
 
 @pytest.mark.parametrize(
@@ -449,6 +452,20 @@ def test_a_network_that_reads_both_ways_runs_its_prefix(task):
         model.stream(2)
     with pytest.raises(UsageError, match="a state file needs a network that reads forwards only"):
         stream.save("never")
+
+
+def test_a_model_says_what_it_can():
+    for ask in (
+        lambda m: m.generate(),
+        lambda m: m.predict_interval(["r"]),
+        lambda m: m.predict_steps(["r"]),
+    ):
+        with pytest.raises(UsageError) as found:
+            ask(make_text())
+        assert found.value.help == "it can predict, predict_proba, stream, trace"
+    with pytest.raises(UsageError) as found:
+        make("forecast").predict_proba(SERIES)
+    assert found.value.help == "it can predict, predict_steps, predict_interval, stream, trace"
 
 
 def test_streaming_imports_no_torch(tmp_path):

@@ -103,11 +103,11 @@ class Answering:
         if not Path(self._path).exists():
             return 0
         note = load_state(self._stream, self._path)
-        self._count = int(note["lines"])
+        self._count = int(note.get("lines", 0))  # a state that Python saved has no lines
         if isinstance(self._lines, CsvLines):
-            self._lines.columns = note["columns"]
+            self._lines.columns = note.get("columns")
         say(f"going on after line {self._count} of {self._path}")
-        _print(note["answer"])
+        _print(note.get("answer", ""))
         return self._count
 
     def take_header(self, line: bytes) -> bool:
@@ -115,7 +115,7 @@ class Answering:
         try:
             if not isinstance(self._lines, CsvLines) or not self._lines.take_header(decoded(line)):
                 return False
-        except (ElmanError, csv.Error):
+        except ElmanError:
             return False
         if self._csv_out:
             _print(_csv_row(["line", "step", *self._columns(), "error"]))

@@ -105,7 +105,7 @@ class CsvLines:
 
     def take_header(self, line: str) -> bool:
         """Whether a line names the columns of those behind it, which are then read by their names."""
-        cells = next(csv.reader([line]), [])
+        cells = _cells(line)
         if not self._names or not set(self._names) <= set(cells):
             return False
         self.columns = [cells.index(name) for name in self._names]
@@ -115,7 +115,7 @@ class CsvLines:
         """Read a line; ``DataError`` if it says no step."""
         if not line.strip():
             return RESET
-        cells = next(csv.reader([line]))
+        cells = _cells(line)
         if self.columns is not None:
             if max(self.columns) >= len(cells):
                 message = f"the line has {len(cells)} cells, fewer than its header"
@@ -147,6 +147,14 @@ class CsvLines:
         if form.past and not form.known:
             return Given(numbers[:values], past=numbers[values:])
         return Given(numbers[:values], numbers[past:] or None, numbers[values:past] or None)
+
+
+def _cells(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error as error:
+        message = f"the line is not CSV: {error}"
+        raise DataError(message, code="E216", help="write the cells of a step, parted by commas") from None
 
 
 def column_names(model: Model) -> list[str]:

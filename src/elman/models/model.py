@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Tensors = dict[str, NDArray[np.float32]]
 
+ABLE = {"forecast": ("predict_steps", "predict_interval"), "generate": ("generate",)}
+"""What only models of a task can."""
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -268,7 +271,13 @@ class Model:
         save(self, path)
 
     def _cannot(self, reason: str) -> UsageError:
-        return UsageError(f"this model learnt to {self.task}: {reason}", code="E133", help="use predict(X)")
+        able = [
+            "predict",
+            *["predict_proba"] * isinstance(self.targets, LabelCodec),
+            *ABLE.get(self.task, ()),
+        ]
+        help_ = f"it can {', '.join([*able, 'stream', 'trace'])}"
+        return UsageError(f"this model learnt to {self.task}: {reason}", code="E133", help=help_)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes as the bytes of the model file."""

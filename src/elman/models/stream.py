@@ -212,10 +212,18 @@ class Stream:
         ):
             message = "the state is not one of such a stream: its arrays have other names or shapes"
             raise UsageError(message, code="E165", help="take it from a stream of the same model")
+        kept = self.state
+        try:
+            self._restore(given)
+        except UsageError:
+            self._restore(kept)
+            raise
+
+    def _restore(self, state: Arrays) -> None:
         ahead = "reading."
-        self._reading.restore({n[len(ahead) :]: array for n, array in given.items() if n.startswith(ahead)})
-        self._network.restore(given)
-        self._steps = given["steps"].astype(np.int64)
+        self._reading.restore({n[len(ahead) :]: array for n, array in state.items() if n.startswith(ahead)})
+        self._network.restore(state)
+        self._steps = state["steps"].astype(np.int64)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state to a file, whole or not at all; ``load`` goes on from it."""

@@ -195,6 +195,8 @@ class PrefixNetwork:
 
     def restore(self, state: Arrays) -> None:
         """Go on from a state."""
+        if state["prefix"].ndim != 2 or len(state["prefix"]) > LONGEST_PREFIX:
+            raise UsageError("the state's prefix is none", code="E165", help="begin anew")
         kind = np.float32 if self._columns == 0 or self._model.inputs.kind == "mixed" else np.int64
         self._steps = list(state["prefix"].astype(kind))
 

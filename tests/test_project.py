@@ -88,6 +88,10 @@ def test_no_module_is_called_utils() -> None:
             {"torch", "sklearn", "pandas", "pyarrow", "matplotlib", "rich"},
         ),
         (
+            "import elman.models.stream_state, elman.models.trace, elman.cli.stream, elman.cli.trace",
+            {"torch", "sklearn", "pandas", "pyarrow", "matplotlib", "rich"},
+        ),
+        (
             "import elman.data, elman.cells, elman.kernels, elman.ops, elman.train.metrics",
             {"torch", "sklearn"},
         ),

@@ -78,6 +78,10 @@ class Cell(ABC):
         output (B, H), or (B, outputs) if the cell answers itself; and the next state.
         """
 
+    def gates(self, x: Array, state: State, params: Params) -> dict[str, Array]:
+        """Say what goes on inside a step, by name, (B, H) each; nothing, if a cell does not say."""
+        return {}
+
 
 def draw_parameters(
     cell: Cell, input_size: int, output_size: int, rng: np.random.Generator

@@ -39,11 +39,16 @@ class GRU(Cell):
 
     def step(self, x: Array, state: Array, params: Params) -> tuple[Array, Array]:
         """(B, D), (B, H) -> (B, H), (B, H)."""
+        _, z, n = self.gates(x, state, params).values()
+        h = n + z * (state - n)
+        return h, h
+
+    def gates(self, x: Array, state: Array, params: Params) -> dict[str, Array]:
+        """The gates r, z, n, (B, H) each."""
         H = self.hidden_size
         a = affine(x, params["weight_ih"], params.get("bias_ih"))
         q = affine(state, params["weight_hh"], params.get("bias_hh"))
         r = sigmoid(a[:, :H] + q[:, :H])
         z = sigmoid(a[:, H : 2 * H] + q[:, H : 2 * H])
         n = tanh(a[:, 2 * H :] + r * q[:, 2 * H :])
-        h = n + z * (state - n)
-        return h, h
+        return {"r": r, "z": z, "n": n}

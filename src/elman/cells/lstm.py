@@ -39,12 +39,16 @@ class LSTM(Cell):
 
     def step(self, x: Array, state: tuple[Array, Array], params: Params) -> tuple[Array, tuple[Array, Array]]:
         """(B, D), two of (B, H) -> (B, H), two of (B, H)."""
-        h, c = state
-        H = self.hidden_size
-        a = affine(x, params["weight_ih"], params.get("bias_ih"))
-        a = a + affine(h, params["weight_hh"], params.get("bias_hh"))
-        i, f = sigmoid(a[:, :H]), sigmoid(a[:, H : 2 * H])
-        g, o = tanh(a[:, 2 * H : 3 * H]), sigmoid(a[:, 3 * H :])
-        c = f * c + i * g
+        i, f, g, o = self.gates(x, state, params).values()
+        c = f * state[1] + i * g
         h = o * tanh(c)
         return h, (h, c)
+
+    def gates(self, x: Array, state: tuple[Array, Array], params: Params) -> dict[str, Array]:
+        """The gates i, f, g, o, (B, H) each."""
+        H = self.hidden_size
+        a = affine(x, params["weight_ih"], params.get("bias_ih"))
+        a = a + affine(state[0], params["weight_hh"], params.get("bias_hh"))
+        i, f = sigmoid(a[:, :H]), sigmoid(a[:, H : 2 * H])
+        g, o = tanh(a[:, 2 * H : 3 * H]), sigmoid(a[:, 3 * H :])
+        return {"i": i, "f": f, "g": g, "o": o}

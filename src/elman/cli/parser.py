@@ -21,6 +21,8 @@ COMMANDS = {
     "train": Command("train", "Learn a network from a table of sequences, and measure it honestly."),
     "evaluate": Command("evaluate", "Measure a saved model on a file, beside the naive baselines."),
     "predict": Command("predict", "Answer each row of a file, each line of stdin, or each --text."),
+    "stream": Command("stream", "Answer each line of stdin as it comes; the state is kept between them."),
+    "trace": Command("trace", "Draw every state, gate and belief of a model over one sequence."),
     "forecast": Command("forecast", "Forecast the next values of each series of a file, with intervals."),
     "generate": Command("generate", "Write texts with a model that learnt to."),
     "sample": Command("sample", "Write a built-in sample as a file, and say how to learn from it."),

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -88,6 +89,41 @@ class TextCodec:
                 ids[end - len(symbols) + first : end] for symbols, end in zip(chunk, ends, strict=True)
             )
         return encoded
+
+    def cut(self, text: str) -> Sequence[str]:
+        """Cut ``text``, brought to NFC, into the symbols that ids are given to."""
+        return self._symbols(text)
+
+    def first_ids(self) -> tuple[int, ...]:
+        """Return the ids that stand before a text's first symbol, for ``next_ids`` to go on from."""
+        self._check_fitted()
+        return (self._known[BEGIN] if self.edges else 0, *(0 for _ in self._chains))
+
+    def next_ids(self, before: tuple[int, ...], symbol: str) -> tuple[int, ...]:
+        """Return the ids (ngrams) of one more symbol, as ``encode`` gives them to the whole text.
+
+        Parameters
+        ----------
+        before
+            The ids of the step before, or ``first_ids()``: all that a step needs to know of them.
+        """
+        last = self._known.get(symbol, 0)
+        found, size = [last], len(self._known) + 1
+        for groups, head in zip(self._chains, before, strict=False):  # a chain less than there are ids
+            found.append(groups.by_key.get(head * size + last, 0) if head and last else 0)
+        return tuple(found)
+
+    def end_ids(self, before: tuple[int, ...]) -> tuple[int, ...] | None:
+        """Return the ids of a text's end behind the step ``before``; None if the end is no step."""
+        return self.next_ids(before, END) if self.edges else None
+
+    def is_known(self, symbol: str) -> bool:
+        """Whether ``symbol`` was seen in training."""
+        return symbol in self._known and symbol not in (BEGIN, END)
+
+    def shown(self, symbol: str) -> str:
+        """Return a symbol as a message names it."""
+        return self._unit.shown(symbol)
 
     def decode(self, ids: npt.ArrayLike) -> str:
         """Return the text of ids (T,) or (T, ngrams); an unknown symbol becomes U+FFFD.
@@ -284,6 +320,11 @@ class Groups:
         if most <= TABLE:
             self._table = np.zeros(most + 1, np.int32)  # key -1, no group, finds the last
             self._table[self._keys] = self._ids
+
+    @cached_property
+    def by_key(self) -> dict[int, int]:
+        """The ids by their keys, to look one up quickly."""
+        return dict(zip(self._keys.tolist(), self._ids.tolist(), strict=True))
 
     def ids(self, keys: Keys) -> Ids:
         """Return the id of each key (N,), 0 for an unknown one."""

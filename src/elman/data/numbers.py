@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -173,12 +173,19 @@ class NumberCodec:
             message = f"{series.shape[1]} numbers a step, but {self.features} in training"
             help_ = "give the features of the training data, in their order"
             raise DataError(message, code="E273", where=f"X[{row}]", help=help_)
-        missing = np.isnan(series)
+        return self.channels(series, lambda step: f"X[{row}], step {step}, counted from 0")
+
+    def channels(self, steps: Series, place: Callable[[int], str]) -> npt.NDArray[np.float32]:
+        """Return the channels (T, ``size``) of steps (T, D), float64 without infinities.
+
+        ``place`` names a step. ``DataError`` (E272) if a number is too large for a float32 once it is scaled.
+        """
+        missing = np.isnan(steps)
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled = ((series - self.mean) / self.scale).astype(np.float32)
-        if np.isinf(scaled).any():
-            step = int(np.argwhere(np.isinf(scaled))[0, 0])
-            raise _too_far(f"X[{row}], step {step}, counted from 0")
+            scaled = ((steps - self.mean) / self.scale).astype(np.float32)
+        infinite = np.isinf(scaled)
+        if infinite.any():
+            raise _too_far(place(int(np.argwhere(infinite)[0, 0])))
         scaled[missing] = 0
         return np.concatenate([scaled, missing.astype(np.float32)], axis=1) if self.masks else scaled
 

@@ -20,7 +20,7 @@ using namespace elman;
 
 namespace {
 
-constexpr int abi = 5;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 6;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -532,6 +532,44 @@ NB_MODULE(_native, module) {
                  const Rows2d out(answer, self.sessions(), self.outputs(), PyBUF_CONTIG, "the answer");
                  self.step(in.data(), out.data());
              })
+        .def("step_rows",
+             [](Stepper &self, nb::handle x, const Ids &rows, nb::handle answer, bool keep) {
+                 const auto R = static_cast<int64_t>(rows.size());
+                 for (int64_t r = 0; r < R; ++r)
+                     if (rows.data()[r] < 0 || rows.data()[r] >= self.sessions()) throw std::invalid_argument("there is no such session");
+                 if (R > self.sessions()) throw std::invalid_argument("a session is named twice");
+                 const Rows2d in(x, R, self.features(), PyBUF_CONTIG_RO, "x");
+                 if (answer.is_none()) return self.step(in.data(), rows.data(), R, nullptr, keep);
+                 const Rows2d out(answer, R, self.outputs(), PyBUF_CONTIG, "the answer");
+                 self.step(in.data(), rows.data(), R, out.data(), keep);
+             },
+             nb::arg(), nb::arg().noconvert(), nb::arg().none(), nb::arg())
+        .def("look_up_in",
+             [](Stepper &self, const nb::tuple &tables) {
+                 std::vector<Stepper::Table> found;
+                 for (const nb::handle table : tables) {
+                     In rows;
+                     if (!nb::try_cast(table, rows, false) || rows.ndim() != 2) throw std::invalid_argument("a table is float32 (V, E)");
+                     const auto V = static_cast<int64_t>(rows.shape(0));
+                     expect(rows, {V, self.features()}, "table");
+                     found.push_back({rows.data(), V});
+                 }
+                 self.look_up_in(std::move(found));
+             },
+             nb::keep_alive<1, 2>())
+        .def("read",
+             [](Stepper &self, const std::vector<int64_t> &ids, const std::optional<std::vector<int64_t>> &ends, nb::handle answer, bool shares) {
+                 const auto &tables = self.tables();
+                 if (self.sessions() != 1 || tables.empty()) throw std::invalid_argument("one session with tables reads symbols");
+                 for (const auto *row : {&ids, ends ? &*ends : &ids}) {
+                     if (row->size() != tables.size()) throw std::invalid_argument("one id for each table");
+                     for (size_t g = 0; g < tables.size(); ++g) expect_ids(row->data() + g, 1, tables[g].V);
+                 }
+                 const Rows2d out(answer, 1, self.outputs(), PyBUF_CONTIG, "the answer");
+                 self.read(ids.data(), ends ? ends->data() : nullptr, out.data());
+                 if (shares) kernels()->softmax(out.data(), 1, self.outputs());
+             },
+             nb::arg(), nb::arg().none(), nb::arg(), nb::arg())
         .def_prop_ro("outputs", &Stepper::outputs)
         .def("reset", [](Stepper &self) { self.reset(); })
         .def("reset_one",
@@ -540,6 +578,7 @@ NB_MODULE(_native, module) {
                  self.reset(session);
              })
         .def_prop_ro("state_size", &Stepper::state_size)
+        .def_prop_ro("widths", &Stepper::widths)
         .def("get_state",
              [](Stepper &self) {
                  auto copy = fresh(1, self.state_size());

@@ -13,7 +13,7 @@ import numpy as np
 
 from elman.errors import UsageError
 
-ABI = 5
+ABI = 6
 """The version of the boundary between Python and C++; a module of another one is left alone."""
 
 TWIN = "numpy"

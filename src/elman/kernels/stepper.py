@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from elman.cells import Cell
 from elman.errors import UsageError
 from elman.kernels import twins
+from elman.kernels.answer import linear
 from elman.kernels.forward import Shape, Tensors, cell_of, directions, layer_params
 from elman.kernels.native import compiled
 from elman.kernels.scan import KERNELS, weights
@@ -43,11 +45,15 @@ class Stepper:
         if isinstance(sessions, bool) or not hasattr(sessions, "__index__") or sessions < 1:
             raise UsageError(f"sessions must be a whole number of at least 1, not {sessions!r}", code="E110")
         self.sessions, self.cell = sessions, cell
-        kind: Any = _compiled if type(cell) in KERNELS and compiled(*tensors.values()) else twins.Stepper
+        kind: Any = _compiled if type(cell) in KERNELS and compiled(*tensors.values()) else _plain
         self._impl: Any = kind(settings, tensors, cell, task, sessions)
         self._step: Any = self._impl.step
-        self._shape = None if kind is twins.Stepper else (sessions, int(self._impl.outputs))
+        self._shape = None if kind is _plain else (sessions, int(self._impl.outputs))
+        pooled = task == "classify" and not cell.answers
+        self._width = None if kind is _plain else cell.hidden_size  # a compiled c is padded
+        self._names = _part_names(settings, cell, pooled=pooled)
         self._fresh: list[np.ndarray] = []
+        self._every = np.arange(sessions)
         first = layer_params(cell, tensors, "_l0")
         self.features = int(first["weight_ih"].shape[1]) if "weight_ih" in first else None
 
@@ -63,6 +69,60 @@ class Stepper:
             self._step(x, answer)
         except (TypeError, ValueError, BufferError):
             self._step(self._checked(x), answer)
+        return answer
+
+    def peek(self, x: np.ndarray) -> np.ndarray:
+        """Say what ``step`` would say to (S, D), and stay as it was."""
+        if self._shape is None:
+            said: np.ndarray = self._impl.step_rows(self._checked(x), self._every, keep=False)
+            return said
+        if not self._fresh:
+            self._fresh = _fresh(self._shape)
+        answer = self._fresh.pop()
+        self._impl.step_rows(x, self._every, answer, False)
+        return answer
+
+    def look_up_in(self, tables: Sequence[np.ndarray]) -> bool:
+        """Take the tables (V, D) that ``read`` looks symbols up in; False if there is no kernel for it."""
+        fits = self._shape is not None and self.sessions == 1 and len(tables) > 0 and compiled(*tables)
+        if fits:
+            self._impl.look_up_in(tuple(tables))
+        return fits
+
+    def read(
+        self, ids: tuple[int, ...], ends: tuple[int, ...] | None = None, *, shares: bool = False
+    ) -> np.ndarray:
+        """Take one step of the only session: a symbol by its ids, one for each table -> (1, K).
+
+        Parameters
+        ----------
+        ends
+            The ids of a text's end, which is read behind the symbol to answer; the state does not see it.
+        shares
+            Whether to answer with probabilities.
+        """
+        if not self._fresh:
+            self._fresh = _fresh(self._shape or (1, 1))
+        answer = self._fresh.pop()
+        self._impl.read(ids, ends, answer, shares)
+        return answer
+
+    def step_rows(self, x: np.ndarray, rows: np.ndarray, *, keep: bool = True) -> np.ndarray:
+        """Take one step of some sessions: float32 (R, D) -> (R, K); the others stay as they are.
+
+        Parameters
+        ----------
+        rows
+            (R,) int64: the sessions, each once; R is at least 1.
+        keep
+            False: say what would be said, and stay as it was.
+        """
+        x, rows = self._checked(x, len(rows)), self._checked_rows(rows)
+        if self._shape is None:
+            said: np.ndarray = self._impl.step_rows(x, rows, keep=keep)
+            return said
+        answer = np.empty((len(rows), self._shape[1]), np.float32)
+        self._impl.step_rows(x, rows, answer, keep)
         return answer
 
     def reset(self, session: int | None = None) -> None:
@@ -89,13 +149,54 @@ class Stepper:
             raise UsageError(message, code="E165", help="take it from a stepper of the same network")
         self._impl.set_state(block)
 
-    def _checked(self, x: Any) -> np.ndarray:
+    @property
+    def parts(self) -> dict[str, np.ndarray]:
+        """The state by the names of its arrays, (S, width) each; copies. Set it to go on from there.
+
+        ``layers.{n}.h`` and for an LSTM ``layers.{n}.c``; to classify also what is pooled of the steps so
+        far: ``sums``, ``most``, ``direct`` (the summed inputs) and ``count``.
+        """
+        pairs = zip(self._names, self._cut(self.state), strict=True)
+        return {name: np.array(self._own(name, array)) for name, array in pairs}
+
+    @parts.setter
+    def parts(self, parts: Mapping[str, np.ndarray]) -> None:
+        block = np.zeros_like(self.state)
+        for name, array in zip(self._names, self._cut(block), strict=True):
+            place = self._own(name, array)
+            given = np.asarray(parts.get(name, ()), np.float32)
+            if given.shape != place.shape:
+                message = f"the state's {name} has shape {given.shape}, this network's has {place.shape}"
+                raise UsageError(message, code="E165", help="take it from a stream of the same model")
+            place[...] = given
+        self.state = block
+
+    def _own(self, name: str, array: np.ndarray) -> np.ndarray:
+        """An array without its padding."""
+        return array[:, : self._width] if name.startswith("layers.") else array
+
+    def _cut(self, block: np.ndarray) -> list[np.ndarray]:
+        """The arrays (S, width) of a block, as views."""
+        widths = [int(width) for width in self._impl.widths]
+        ends = np.cumsum(widths) * self.sessions
+        pieces = np.split(block[0], ends[:-1])
+        return [piece.reshape(self.sessions, width) for piece, width in zip(pieces, widths, strict=True)]
+
+    def _checked_rows(self, rows: np.ndarray) -> np.ndarray:
+        rows = np.ascontiguousarray(rows, np.int64)
+        if len(set(rows.tolist())) < len(rows) or not 0 <= rows.min() <= rows.max() < self.sessions:
+            message = f"rows must be sessions from 0 to {self.sessions - 1}, each once"
+            raise UsageError(message, code="E110", help="a session can take one step at a time")
+        return rows
+
+    def _checked(self, x: Any, rows: int | None = None) -> np.ndarray:
+        rows = self.sessions if rows is None else rows
         try:
             array = np.ascontiguousarray(x, np.float32)
         except (TypeError, ValueError):
             array = np.empty(0, np.float32)
-        if array.ndim != 2 or len(array) != self.sessions or self.features not in (None, array.shape[1]):
-            message = f"a step takes numbers ({self.sessions}, {self.features}), not {np.shape(x)}"
+        if array.ndim != 2 or len(array) != rows or self.features not in (None, array.shape[1]):
+            message = f"a step takes numbers ({rows}, {self.features}), not {np.shape(x)}"
             raise UsageError(message, code="E164", help="one row for each session")
         return array
 
@@ -103,6 +204,17 @@ class Stepper:
 def _fresh(shape: tuple[int, int]) -> list[np.ndarray]:
     """Fresh arrays: views of a larger one, which cost a third of making each."""
     return list(np.empty((max(1, 1024 // max(1, shape[0] * shape[1])), *shape), np.float32))
+
+
+def _part_names(settings: Shape, cell: Cell, *, pooled: bool) -> list[str]:
+    """What the arrays of the state are called, in their order."""
+    names = [f"layers.{n}.{state}" for n in range(settings.num_layers) for state in cell.state_names]
+    return names + (["sums", "most", "direct", "count"] if pooled else [])
+
+
+def _plain(settings: Shape, tensors: Tensors, cell: Cell, task: str, sessions: int) -> Any:
+    """The plain twin, with the head's product by its kernel where there is one."""
+    return twins.Stepper(settings, tensors, cell, task, sessions, linear)
 
 
 def _compiled(settings: Shape, tensors: Tensors, cell: Cell, task: str, sessions: int) -> Any:

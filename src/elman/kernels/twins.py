@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -150,9 +151,11 @@ POOLS = {"mean": (np.add, 0.0), "max": (np.maximum, -np.inf), "sum": (np.add, 0.
 
 
 class Stepper:
-    """The plain twin of the compiled stepper: the cell's own step, then pooling and the head."""
+    """The plain twin of the compiled stepper: the cell's own step, pooling, and the head by ``product``."""
 
-    def __init__(self, settings: Any, tensors: Any, cell: Cell, task: str, sessions: int) -> None:
+    def __init__(
+        self, settings: Any, tensors: Any, cell: Cell, task: str, sessions: int, product: Any = linear
+    ) -> None:
         names = cell.parameters(1, cell.hidden_size, 1)
         self.layers = [
             {name: tensors[f"layers.{name}_l{n}"].copy() for name in names}
@@ -163,7 +166,9 @@ class Stepper:
         self.pools = settings.pooling.split("+") if task == "classify" and not cell.answers else []
         self.shortcut = np.float32(settings.shortcut if self.pools else 0)
         self.dtype = next(iter(self.layers[0].values())).dtype
-        self.width = self.layers[0]["weight_ih"].shape[1] if self.pools else 0
+        states = len(self.pools) * cell.hidden_size
+        self.width = self.head[0].shape[1] - states if self.head is not None and self.shortcut else 0
+        self.product = product
         self.reset()
 
     def reset(self) -> None:
@@ -199,22 +204,41 @@ class Stepper:
             self.states[n] = [np.array(part) for part in (after if isinstance(after, tuple) else (after,))]
         if self.head is None:
             return np.array(out)
-        return linear(self._pooled(x, out) if self.pools else out, *self.head)
+        said: np.ndarray = self.product(self._pooled(x, out) if self.pools else out, *self.head)
+        return said
+
+    def step_rows(self, x: np.ndarray, rows: np.ndarray, *, keep: bool) -> np.ndarray:
+        """(R, D) -> (R, K) for some sessions; without ``keep`` every state stays what it was."""
+        some = copy.copy(self)
+        some.sessions, some.states = len(rows), [[part[rows] for part in state] for state in self.states]
+        some.sums, some.most, some.direct, some.count = (
+            array[rows] for array in (self.sums, self.most, self.direct, self.count)
+        )
+        said = some.step(x)
+        if keep:
+            for mine, its in zip(self._blocks(), some._blocks(), strict=True):
+                mine[rows] = its
+        return said
 
     def _pooled(self, x: np.ndarray, top: np.ndarray) -> np.ndarray:
         self.sums += top
         self.most = np.maximum(self.most, top)
-        self.direct += x
         self.count += 1
         kinds = {"last": top, "mean": self.sums / self.count, "max": self.most, "sum": self.sums}
         parts = [kinds[kind] for kind in self.pools]
         if self.shortcut:
+            self.direct += x
             parts.append(self.shortcut * (self.direct / np.sqrt(self.count)))
         return np.concatenate(parts, axis=-1)
 
     def _blocks(self) -> list[np.ndarray]:
         pooled = [self.sums, self.most, self.direct, self.count] if self.pools else []
         return [part for state in self.states for part in state] + pooled
+
+    @property
+    def widths(self) -> list[int]:
+        """The numbers of one session in each array of the state."""
+        return [part.shape[1] for part in self._blocks()]
 
     def get_state(self) -> np.ndarray:
         """Everything that is carried, as one block (1, N)."""

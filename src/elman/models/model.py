@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,14 @@ from elman.errors import UsageError
 from elman.models import answers, forecasts
 from elman.nn.settings import NetworkSettings
 
+if TYPE_CHECKING:
+    from elman.models.stream import Stream
+    from elman.models.trace import Trace
+
 Tensors = dict[str, NDArray[np.float32]]
+
+ABLE = {"forecast": ("predict_steps", "predict_interval"), "generate": ("generate",)}
+"""What only models of a task can."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +222,45 @@ class Model:
 
         return write(self, n, prime, condition, Draw(temperature, top_k, top_p), longest, seed)
 
+    def stream(self, sessions: int | None = None, *, condition: Any = None, unknown: str = "read") -> Stream:
+        """Read one step at a time: ``stream().step(value)`` answers after each, to the bit as ``predict``.
+
+        Parameters
+        ----------
+        sessions
+            n: that many streams in one object, which step together; None: one.
+        condition
+            To generate only: what the text is like, one for all or one for each stream.
+        unknown
+            "read": a symbol that was not seen in training is read as the unknown one, as ``predict`` does;
+            "refuse": it raises ``DataError``, and the state stays as it was.
+
+        Returns
+        -------
+        A ``Stream``. A network that reads both ways (``causal`` is False) runs its prefix again at each step,
+        up to 512 of them, which a warning says.
+        """
+        from elman.models.stream import Stream
+
+        return Stream(self, sessions, condition=condition, unknown=unknown)
+
+    def trace(self, x: Any, *, covariates: Any = None, past: Any = None) -> Trace:
+        """Look inside: every state, gate and belief over one sequence ``x``, at every step.
+
+        Returns
+        -------
+        A ``Trace``: plain arrays, and ``draw(path)`` for the picture. ``covariates`` and ``past`` are for a
+        forecaster that learnt with them.
+
+        Raises
+        ------
+        UsageError, DataError
+            If the sequence cannot be read, is empty, or has more than 10,000 steps.
+        """
+        from elman.models.trace import trace
+
+        return trace(self, x, covariates, past)
+
     def unknown_symbols(self, X: Any) -> Counter[str]:
         """Count the symbols in ``X`` that were never seen in training; all are read as one unknown symbol."""
         return Counter() if isinstance(self.inputs, NumberCodec) else self.inputs.count_unknown(X)
@@ -226,7 +272,13 @@ class Model:
         save(self, path)
 
     def _cannot(self, reason: str) -> UsageError:
-        return UsageError(f"this model learnt to {self.task}: {reason}", code="E133", help="use predict(X)")
+        able = [
+            "predict",
+            *["predict_proba"] * isinstance(self.targets, LabelCodec),
+            *ABLE.get(self.task, ()),
+        ]
+        help_ = f"it can {', '.join([*able, 'stream', 'trace'])}"
+        return UsageError(f"this model learnt to {self.task}: {reason}", code="E133", help=help_)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel between processes as the bytes of the model file."""

@@ -19,28 +19,46 @@ class Stepper {
     int64_t outputs() const { return outputs_; }
     int64_t sessions() const { return sessions_; }
     int64_t state_size() const { return static_cast<int64_t>(state_.size()); }
+    std::vector<int64_t> widths() const;  // the floats of one session in each array of the state, in their order
 
     // x (S, D) -> answer (S, outputs); the state moves on
     void step(const float *x, float *answer);
+    // the same for R of the sessions, each named once: x (R, D) -> answer (R, outputs), null if none is wanted;
+    // without `keep` every state stays what it was
+    void step(const float *x, const int64_t *rows, int64_t R, float *answer, bool keep);
+    // a table (V, features()) for each column of a symbol's ids; somebody else's, who must keep them
+    struct Table {
+        const float *rows;
+        int64_t V;
+    };
+    void look_up_in(std::vector<Table> tables);
+    const std::vector<Table> &tables() const { return tables_; }
+    // session 0 reads a symbol by its ids, one for each table -> answer (outputs). With `ends` a text's end is
+    // read behind it to answer, and the state stays the one before the end.
+    void read(const int64_t *ids, const int64_t *ends, float *answer);
     void reset();               // every session to noughts
     void reset(int64_t session);
     float *state() { return state_.data(); }  // all that is carried, as one block of state_size() floats
 
   private:
-    struct Place {
-        float *h, *c;
+    // one array of the state: session s of S has its floats at block + S * start + s * width
+    struct Part {
+        int64_t start, width;
+        float first;
     };
-    void move_on(const float *x, float *answer);
-    void pool(const float *x, const float *top);
+    void move_on(float *block, int64_t S, const float *x, float *answer);
+    void embed(const int64_t *ids);
+    void pool(float *block, int64_t S, const float *x, const float *top);
 
     std::vector<Packed> layers_;
     std::vector<Pool> pools_;
     float shortcut_;
     Floats head_, head_bias_;
-    int64_t outputs_, sessions_, D_, H_;
-    Floats state_, out_, read_, sums_of_gates_;
-    std::vector<Place> places_;
-    float *sums_ = nullptr, *most_ = nullptr, *direct_ = nullptr, *count_ = nullptr;
+    int64_t outputs_, sessions_, D_, H_, read_width_;
+    Floats state_, some_, out_, read_, sums_of_gates_, symbol_;
+    std::vector<Table> tables_;
+    std::vector<Part> parts_;  // h of each layer, and c behind it; then sums, maxima, summed inputs and counts
+    size_t pooled_ = 0;        // which of them is the first of those
 };
 
 }  // namespace elman

@@ -1,9 +1,11 @@
-"""Files written whole or not at all."""
+"""Files and folders written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from elman.errors import OutputError
@@ -41,6 +43,42 @@ def _replace(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def write_folder(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
+    """Write ``files`` as all that ``folder`` holds: a folder beside it is filled, then takes its place.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written. What stood there before stays, and nothing else is left behind.
+    """
+    folder = Path(folder)
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        try:
+            new, old = beside / "new", beside / "old"
+            new.mkdir()
+            for name, data in files.items():
+                _replace(new / name, data)
+            if folder.exists():
+                folder.replace(old)
+            _move(new, folder, old)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def _move(new: Path, folder: Path, old: Path) -> None:
+    """Put the new folder in its place, or the old one back."""
+    try:
+        new.replace(folder)
+    except OSError:
+        if old.exists():
+            old.replace(folder)
+        raise
+    _sync_folder(folder.parent)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

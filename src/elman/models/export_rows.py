@@ -173,17 +173,20 @@ def units(model: Model, row: Row) -> NDArray[np.float64]:
     return each * scale[:, None] if form.horizon > 1 else each[0] * scale
 
 
+def steps_of(row: Row) -> int:
+    """T, the steps of a row."""
+    return len(row["ids"] if "ids" in row else row["numbers"])
+
+
 def padded(rows: Sequence[Row]) -> Row:
     """Put rows into one batch: each input padded with noughts, and ``lengths`` (B,)."""
-    steps = [len(next(iter(row.values()))) for row in rows]
+    steps = [steps_of(row) for row in rows]
     batch: Row = {"lengths": np.array(steps, np.int64)}
     for name, first in rows[0].items():
         longest = max(len(row[name]) for row in rows)
         batch[name] = np.zeros((len(rows), longest, first.shape[1]), first.dtype)
         for place, row in zip(batch[name], rows, strict=True):
             place[: len(row[name])] = row[name]
-    if "known" in batch:  # T + H - 1 rows, T of the longest
-        assert batch["known"].shape[1] - max(steps) == len(rows[0]["known"]) - steps[0]
     return batch
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from elman.errors import ModelFileError, missing_extra
 from elman.kernels.forward import WHOLE
 from elman.models.answers import TASKS
-from elman.models.export_rows import Row, answers_to, drawn, padded, part, rows_of, units
+from elman.models.export_rows import Row, answers_to, drawn, padded, part, rows_of, steps_of, units
 from elman.models.model import Model
 from elman.models.onnx_graph import KEY
 
@@ -67,17 +67,17 @@ class Exported:
     ------
     MissingExtraError
         If ``onnxruntime`` is not installed.
+    ModelFileError
+        E311 if ``full.onnx`` is missing, or ONNX Runtime cannot open a file.
     """
 
     def __init__(self, files: str | Path | Mapping[str, bytes]) -> None:
         if not isinstance(files, Mapping):
-            folder = Path(files)
-            names = ("full.onnx", "step.onnx")
-            files = {name: (folder / name).read_bytes() for name in names if (folder / name).exists()}
+            files = _read(Path(files))
         self.full = _session(files["full.onnx"])
         self.step = _session(files["step.onnx"]) if "step.onnx" in files else None
         self.whole = len(self.full.get_outputs()[0].shape) == 2  # (B, K), without an axis of time
-        self.first = json.loads(self.full.get_modelmeta().custom_metadata_map[KEY]).get("first", {})
+        self.about = json.loads(self.full.get_modelmeta().custom_metadata_map.get(KEY, "{}"))
 
     def run(self, rows: Sequence[Row], states: Arrays | None = None) -> tuple[list[NDArray[Any]], Arrays]:
         """Run whole rows together from ``states`` on: each row's answer, and the states after."""
@@ -86,12 +86,16 @@ class Exported:
         pairs = zip(answer, batch["lengths"], strict=True)
         return [one if self.whole else one[:n] for one, n in pairs], after
 
+    def every_step(self, row: Row) -> NDArray[Any]:
+        """The answer after each step of a row; to the whole where it has no steps, or there are none."""
+        return self.run([row])[0][0] if self.step is None or not steps_of(row) else self.run_steps(row)
+
     def run_steps(self, row: Row) -> NDArray[Any]:
         """Run one row step by step, the states carried: the answer after each step (T, ...)."""
         assert self.step is not None
         states: Arrays | None = None
         found = []
-        for t in range(len(next(iter(row.values())))):
+        for t in range(steps_of(row)):
             now = part(row, t, t + 1)
             batch = {name: array[None] if name == "known" else array for name, array in now.items()}
             answer, states = self._run(self.step, batch, states)
@@ -109,11 +113,19 @@ class Exported:
             else:
                 dtype = np.float64 if "double" in port.type else np.float32
                 shape = [rows if axis == "B" else axis for axis in port.shape]
-                first = np.asarray(self.first.get(port.name, 0), dtype)
+                first = np.asarray(self.about.get("first", {}).get(port.name, 0), dtype)
                 feeds[port.name] = np.broadcast_to(first, shape).copy()
         answer, *after = session.run(None, feeds)
         names = [port.name.removesuffix("_next") for port in session.get_outputs()[1:]]
         return answer, dict(zip(names, after, strict=True))
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    found = {path.name: path.read_bytes() for path in sorted(folder.glob("*.onnx"))}
+    if "full.onnx" not in found:
+        message = f"{folder} holds no full.onnx"
+        raise ModelFileError(message, code="E311", help="elman export MODEL -o DIR writes one")
+    return found
 
 
 def _session(data: bytes) -> onnxruntime.InferenceSession:
@@ -123,7 +135,12 @@ def _session(data: bytes) -> onnxruntime.InferenceSession:
         raise missing_extra("onnxruntime", "export", "checking an ONNX file") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a class for each reason, which it does not export
+        reason = str(error).splitlines()[0]
+        message = f"ONNX Runtime cannot open the exported file: {reason}"
+        raise ModelFileError(message, code="E311", help="export it again") from error
 
 
 def answers(model: Model, files: str | Path | Mapping[str, bytes], X: Any, **more: Any) -> list[NDArray[Any]]:
@@ -142,17 +159,28 @@ def answers(model: Model, files: str | Path | Mapping[str, bytes], X: Any, **mor
     Of a causal model the answer after each step, B arrays (T, K), whole sequences too; otherwise that of the
     whole: (K,) or (T, K).
     """
-    exported, rows = Exported(files), rows_of(model, X, **more)
-    if exported.step is None:
-        return exported.run(rows)[0]
-    return [exported.run_steps(row) for row in rows]
+    exported = Exported(files)
+    return [exported.every_step(row) for row in rows_of(model, X, **more)]
 
 
-def expected(model: Model, row: Row) -> NDArray[Any]:
-    """What the model itself answers after each step of a row: (T, ...)."""
-    if TASKS[model.task].network not in WHOLE:
+def compare(model: Model, files: str | Path | Mapping[str, bytes], X: Any, **more: Any) -> Check:
+    """Compare ``answers`` with the model's own on B sequences; the arguments are those of ``answers``."""
+    exported, exact, rows = Exported(files), in_float64(model), rows_of(model, X, **more)
+    by_step = exported.step is not None
+    found, rounding = 0.0, 0.0
+    for row in rows:
+        wanted, unit = expected(model, row, by_step), units(model, row)
+        found = max(found, difference(exported.every_step(row), wanted, unit))
+        rounding = max(rounding, difference(wanted, expected(exact, row, by_step), unit))
+    what = "step by step" if by_step else "in a batch"
+    return Check(what, len(rows), max(map(steps_of, rows), default=0), found, rounding)
+
+
+def expected(model: Model, row: Row, by_step: bool = True) -> NDArray[Any]:
+    """What the model itself answers after each step of a row: (T, ...); or to the whole."""
+    steps = steps_of(row)
+    if not by_step or not steps or TASKS[model.task].network not in WHOLE:
         return answers_to(model, [row])[0]
-    steps = len(next(iter(row.values())))
     return np.stack(answers_to(model, [part(row, 0, t + 1) for t in range(steps)]))
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from elman.cells import GRU, LSTM, RNN, Cell, Params
 from elman.errors import UsageError
-from elman.models.onnx_symbols import LAST, Nodes, Symbol, concatenate, where
+from elman.models.onnx_symbols import LAST, Nodes, Symbol, UnsayableError, concatenate, where
 
 GATES = {RNN: (0,), LSTM: (0, 3, 1, 2), GRU: (1, 0, 2)}
 """Where each of the operator's gates stands among ours: LSTM i o f c of i f g o, GRU z r h of r z n."""
@@ -203,9 +203,10 @@ def trace(cell: Cell, x: Symbol, state: State, params: Params) -> tuple[Symbol, 
         output, after = cell.step(x, state if len(state) > 1 else state[0], params)
         parts = after if isinstance(after, tuple) else (after,)
         if not all(isinstance(part, Symbol) for part in (output, *parts)):
-            raise TypeError("a step that does not depend on its input")  # noqa: TRY301
+            raise UnsayableError("an answer or a state that is always the same")  # noqa: TRY301
     except Exception as error:  # whatever a user's lines may raise
-        message = f"the cell {cell.name} cannot be said in ONNX: its step needs {error}"
+        needed = str(error) if isinstance(error, UnsayableError) else f"a method or branch of arrays: {error}"
+        message = f"the cell {cell.name} cannot be said in ONNX: its step needs {needed}"
         help_ = "write it with @, arithmetic, slices and elman.ops"
         raise UsageError(message, code="E190", help=help_) from error
     return output, parts

@@ -184,6 +184,15 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             raise UnsayableError(f"numpy.{function.__name__}")
         return FUNCTIONS[function](*given, **options)
 
+    def __len__(self) -> int:
+        """Refuse to say how many rows there will be."""
+        raise UnsayableError("the number of its rows")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Refuse to say what is not known yet."""
+        raise UnsayableError("the shape of an array")
+
     def __array__(self, *given: Any, **options: Any) -> Any:
         """Refuse to be numbers."""
         raise UnsayableError("numbers that are known while the graph is written")

@@ -42,7 +42,7 @@ def read(word: str, about: dict[str, Any]) -> dict[str, Any]:
     text, numbers = json.loads(word)
     ids = ids_of(text, about["text"])
     if not numbers or not isinstance(numbers[0], list):  # those of the whole text stand at each step
-        return {"ids": ids, "numbers": [numbers] * len(ids)}
+        return {"ids": ids, "numbers": [numbers or about["mean"]] * len(ids)}
     last = numbers[-1:] * (len(ids) - len(numbers))  # the text's end is a step too
     return {"ids": ids, "numbers": numbers + last}
 
@@ -97,19 +97,22 @@ def forecast(given: Any, about: dict[str, Any], run: Run) -> list[Any]:
 def generate(word: str, about: dict[str, Any], run: Run, longest: int = 200) -> str:
     """Draw a text that begins with ``word``; ["begin", "condition"] where the model learnt conditions."""
     begin, condition = json.loads(word) if "conditions" in about else (word, None)
-    told = {**about["text"], "edges": False}
-    symbols, glue = [BEGIN, *cut(begin, told["unit"])], " " * (told["unit"] == "word")
+    told, code = about["text"], []
+    if "conditions" in about:
+        code = [0 if condition is None else about["conditions"].index(condition) + 1]
     number = {symbol: n for n, symbol in enumerate(told["vocabulary"][0], 1)}
-    code = (
-        []
-        if "conditions" not in about
-        else [0 if condition is None else about["conditions"].index(condition) + 1]
-    )
+    symbols = [BEGIN, *cut(begin, told["unit"])]
     for _ in range(longest):
         shares = run({"ids": [[number.get(symbol, 0), *code] for symbol in symbols]})[-1]
         (drawn,) = random.choices(about["classes"], shares)
         if drawn == END:
             break
         symbols.append(drawn)
-    text: str = glue.join(symbols[1:])
-    return text
+    return joined(symbols[1:], told["unit"])
+
+
+def joined(symbols: list[str], unit: str) -> str:
+    """A text of symbols."""
+    if unit == "byte":
+        return "".join(symbols).encode("latin-1", "replace").decode("utf-8", "replace")
+    return (" " if unit == "word" else "").join(symbols)

@@ -19,9 +19,9 @@ from elman.data.numbers import NumberCodec
 from elman.data.prompt import PromptCodec
 from elman.data.sequences import as_texts
 from elman.data.series import as_series
-from elman.models import answers, forecasts
+from elman.models import answers, forecasting, forecasts
 from elman.models.codecs import width_of
-from elman.models.forecasting import Form, Given, check_given, every_step, measures
+from elman.models.forecasting import Form, check_given, measures, readings
 from elman.models.model import Model
 
 Row = dict[str, NDArray[Any]]
@@ -130,36 +130,45 @@ def _drawn_series(form: Form, codec: NumberCodec, steps: int, rng: np.random.Gen
 
 def answers_to(model: Model, rows: Sequence[Row]) -> list[NDArray[Any]]:
     """What the model answers to each row, as its exported graph does: (K,), or (T, ...) at every step."""
-    form = Form.of(model) if model.task == "forecast" else None
-    if form is not None and not form.plain:
-        said = every_step(model, _given(rows, form))
-        return [one if form.horizon > 1 else one[:, 0] for one in said]
-    sequences = [_encoded(model, row) for row in rows]
+    sequences = [encoded(model, row) for row in rows]
     if model.task == "classify":
         return list(answers.probabilities(model, sequences))
     if isinstance(model.targets, LabelCodec):
         return list(answers.step_probabilities(model, sequences))
-    if model.task == "regress":
-        return list(model.numbers.decode(answers.whole(model, sequences)))
-    return [model.numbers.decode(part) for part in answers.channels(model, sequences)]
+    whole = model.task == "regress"
+    said = answers.whole(model, sequences) if whole else answers.channels(model, sequences)
+    return [in_units(model, one, row) for one, row in zip(said, rows, strict=True)]
 
 
-def _given(rows: Sequence[Row], form: Form) -> Given:
-    before = np.full((1, form.known), np.nan)  # what was known of the first step is not read
-    known = [np.concatenate([before, row["known"]]) for row in rows] if form.known else None
-    return Given([row["numbers"] for row in rows], known, [r["past"] for r in rows] if form.past else None)
-
-
-def _encoded(model: Model, row: Row) -> NDArray[Any]:
+def encoded(model: Model, row: Row) -> NDArray[Any]:
     """A row as the network reads it."""
     codec, ids = model.inputs, row.get("ids")
     if isinstance(codec, NumberCodec):
-        return codec.encode(row["numbers"])
+        return codec.encode(_readings(model, row) if model.task == "forecast" else row["numbers"])
     assert ids is not None
     if isinstance(codec, MixedCodec):
         channels = codec.numbers.encode(row["numbers"])
         return np.concatenate([ids.astype(np.float32), channels], axis=1)
     return ids[:, 0] if ids.shape[1] == 1 else ids
+
+
+def _readings(model: Model, row: Row) -> NDArray[np.float64]:
+    form, known = Form.of(model), row.get("known")
+    if known is not None:  # with a row for the first step, of which nothing is read
+        known = np.concatenate([np.full((1, form.known), np.nan), known])
+    return readings(row["numbers"], known, row.get("past"), form)
+
+
+def in_units(model: Model, said: NDArray[Any], row: Row) -> NDArray[Any]:
+    """What the network says of a row, in the user's units; probabilities stay as they are."""
+    if isinstance(model.targets, LabelCodec):
+        return said
+    values = model.numbers.decode(said)
+    if model.task != "forecast" or (form := Form.of(model)).plain:
+        return values
+    _, shift, scale = measures(row["numbers"], form)
+    apart = forecasting.in_units(values, shift, scale, form)
+    return apart if form.horizon > 1 else apart[:, 0]
 
 
 def units(model: Model, row: Row) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from elman.data.prompt import PromptCodec
 from elman.data.sequences import as_texts
 from elman.data.series import as_series
 from elman.models import answers, forecasting, forecasts
-from elman.models.codecs import width_of
+from elman.models.codecs import numbers_of, width_of
 from elman.models.forecasting import Form, check_given, measures, readings
 from elman.models.model import Model
 
@@ -96,10 +96,9 @@ def drawn(model: Model, lengths: Sequence[int], seed: int = 0) -> list[Row]:
 
 
 def _drawn(model: Model, steps: int, rng: np.random.Generator) -> Row:
-    codec, (sizes, _) = model.inputs, width_of(model.inputs)
+    sizes, numbers = width_of(model.inputs)[0], numbers_of(model.inputs)
     row: Row = {"ids": rng.integers(0, sizes, (steps, len(sizes)))} if sizes else {}
-    numbers = codec.numbers if isinstance(codec, MixedCodec) else codec
-    if not isinstance(numbers, NumberCodec):
+    if numbers is None:
         return row
     if model.task == "forecast":
         return _drawn_series(Form.of(model), numbers, steps, rng)

@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elman.cells import CELLS, GRU, LSTM, RNN, Names, Sine
-from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
 from elman.errors import UsageError
 from elman.kernels.forward import WHOLE, cell_of, directions
 from elman.models.answers import TASKS
-from elman.models.codecs import outputs_of, width_of
+from elman.models.codecs import numbers_of, outputs_of, width_of
 from elman.models.model import Model
 
 KNOWN = {"rnn": RNN, "lstm": LSTM, "gru": GRU, "names": Names, "sine": Sine}
@@ -42,7 +41,7 @@ def network_of(model: Model) -> dict[str, Any]:
     if KNOWN.get(settings.recurrence) is not CELLS[settings.recurrence]:
         message = f"the cell {settings.recurrence} is Python of your own, which plain arrays cannot hold"
         raise UsageError(message, code="E190", help="--format onnx says what plain operators can")
-    numbers, (sizes, _) = _numbers(model), width_of(model.inputs)
+    numbers, (sizes, _) = numbers_of(model.inputs), width_of(model.inputs)
     return {
         "recurrence": settings.recurrence,
         "nonlinearity": getattr(cell, "nonlinearity", None),
@@ -62,11 +61,6 @@ def network_of(model: Model) -> dict[str, Any]:
     }
 
 
-def _numbers(model: Model) -> NumberCodec | None:
-    codec = model.inputs.numbers if isinstance(model.inputs, MixedCodec) else model.inputs
-    return codec if isinstance(codec, NumberCodec) else None
-
-
 def tensors_of(model: Model) -> Arrays:
     """The weights of all members, and mean and scale of what is read and said."""
     found: Arrays = {
@@ -74,7 +68,7 @@ def tensors_of(model: Model) -> Arrays:
         for m, member in enumerate(model.members)
         for name, array in member.items()
     }
-    for part, codec in (("inputs", _numbers(model)), ("targets", model.targets)):
+    for part, codec in (("inputs", numbers_of(model.inputs)), ("targets", model.targets)):
         if isinstance(codec, NumberCodec):
             found |= {f"{part}.{name}": array for name, array in codec.arrays().items()}
     return found

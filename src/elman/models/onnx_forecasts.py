@@ -11,7 +11,7 @@ from elman.models.onnx_layers import Steps
 from elman.models.onnx_symbols import Symbol, concatenate, where
 
 if TYPE_CHECKING:
-    from elman.models.onnx_graph import Graph
+    from elman.models.onnx_ports import Graph
 
 
 class SeriesNodes:
@@ -45,7 +45,7 @@ class SeriesNodes:
             parts += [self._ahead(self.known, j) for j in range(self.form.horizon)]
         return concatenate(parts, axis=2)
 
-    def in_units(self, said: Symbol, steps: Steps) -> Symbol:
+    def in_units(self, said: Symbol) -> Symbol:
         """What is said (T, B, H · D) as values."""
         times = self.form.horizon
         if self.form.normalise == "last":
@@ -72,7 +72,7 @@ class SeriesNodes:
         count = self.seen + (1.0 if steps.time is None else (steps.time + 1).cast(np.float64))
         means = total / count
         self.scale = where(means > 0, means, 1)
-        self._leave(steps, self.before + steps.kept(sizes).reduced("ReduceSum", 0))
+        self._leave(steps, self.before + steps.total(sizes))
         shares: Symbol = self.values / self.scale
         return shares
 

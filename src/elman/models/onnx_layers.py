@@ -56,6 +56,10 @@ class Steps:
         """``values`` (T, B, D) within each row's length, ``other`` beyond."""
         return values if self.time is None else where(self.time < self.rows, values, other)
 
+    def total(self, values: Symbol) -> Symbol:
+        """The sum of ``values`` (T, B, D) over each row's own steps: (1, B, D)."""
+        return values if self.time is None else self.kept(values).reduced("ReduceSum", 0)
+
     def at_end(self, values: Symbol) -> Symbol:
         """``values`` (T, B, D) at each row's last step: (1, B, D); 0 for a row without steps."""
         if self.time is None:

@@ -48,6 +48,8 @@ def _replace(path: Path, data: bytes) -> None:
 def write_folder(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
     """Write ``files`` as all that ``folder`` holds: a folder beside it is filled, then takes its place.
 
+    A kill between the two renames that this takes leaves the old folder beside its place.
+
     Raises
     ------
     OutputError
@@ -57,26 +59,25 @@ def write_folder(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> 
     try:
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
         try:
-            new, old = beside / "new", beside / "old"
-            new.mkdir()
+            (beside / "new").mkdir()
             for name, data in files.items():
-                _replace(new / name, data)
-            if folder.exists():
-                folder.replace(old)
-            _move(new, folder, old)
+                _replace(beside / "new" / name, data)
+            _swap(beside / "new", folder, beside / "old")
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise output_error(folder, error) from error
 
 
-def _move(new: Path, folder: Path, old: Path) -> None:
-    """Put the new folder in its place, or the old one back."""
+def _swap(new: Path, folder: Path, old: Path) -> None:
+    """Put the new folder in the place of what is there; if that fails, put the old one back."""
     try:
-        new.replace(folder)
-    except OSError:
-        if old.exists():
-            old.replace(folder)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         raise
     _sync_folder(folder.parent)
 

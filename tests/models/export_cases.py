@@ -22,6 +22,7 @@ TEXTS = ["anna", "otto", "hannah", "bob", "abba", "", "Zoë!"]
 SERIES = [RNG.normal(100, 30, (n, 2)) for n in (5, 7, 3, 1)]
 GAPS = [np.where(RNG.random(values.shape) < 0.3, np.nan, values) for values in SERIES]
 PAIRS = [(text, [n * 1.5, np.nan if n % 3 else 4.0]) for n, text in enumerate(TEXTS)]
+PAIRS += [(text, RNG.normal(3, 2, (len(text), 2))) for text in TEXTS]  # numbers of each symbol
 
 LABELS = LabelCodec().fit(["a", "b", "c"])
 NUMBERS = NumberCodec().fit(SERIES)

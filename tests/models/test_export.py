@@ -511,7 +511,7 @@ def test_a_runner_answers_every_task(format, program, tmp_path, monkeypatch):  #
 
 
 def jsonable(x):
-    return [x[0], list(x[1])] if isinstance(x, tuple) else x.tolist()
+    return [x[0], np.asarray(x[1]).tolist()] if isinstance(x, tuple) else x.tolist()
 
 
 def load_from(folder, program):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,11 +111,12 @@ def expected(model: Model, row: Row, by_step: bool = True) -> NDArray[Any]:
 
 
 def difference(found: NDArray[Any], wanted: NDArray[Any], unit: NDArray[Any]) -> float:
-    """The largest difference as a share of max(1, |y|), both in the network's own units."""
+    """The largest difference as a share of max(1, |y|), both in the network's own units; NaN is none."""
     if found.shape != wanted.shape:
-        return float("inf")
+        return math.inf
     apart = np.abs(found - wanted) / unit
-    return float(np.max(apart / np.maximum(1, np.abs(wanted) / unit), initial=0))
+    worst = float(np.max(apart / np.maximum(1, np.abs(wanted) / unit), initial=0))
+    return worst if math.isfinite(worst) else math.inf
 
 
 def check(model: Model, files: Mapping[str, bytes]) -> list[Check]:
@@ -208,13 +210,12 @@ def _of_states(found: Arrays, wanted: Arrays) -> float:
 
 
 def _check_batch(model: Model, exact: Model, exported: Exported, lengths: tuple[int, ...]) -> Check:
+    """Rows of these lengths that are run together."""
     rows = drawn(model, lengths)
-    scales = [units(model, row) for row in rows]
-    wanted = answers_to(model, rows)
+    scales, wanted = [units(model, row) for row in rows], answers_to(model, rows)
     found = _worst(exported.run(rows)[0], wanted, scales)
-    return Check(
-        "in a batch", len(rows), max(lengths), found, _worst(wanted, answers_to(exact, rows), scales)
-    )
+    rounding = _worst(wanted, answers_to(exact, rows), scales)
+    return Check("in a batch", len(rows), max(lengths), found, rounding)
 
 
 def _worst(

@@ -14,6 +14,7 @@ import numpy as np
 import elman
 from elman.data.codec import LabelCodec
 from elman.data.numbers import NumberCodec
+from elman.errors import UsageError
 from elman.kernels.forward import WHOLE
 from elman.models.answers import TASKS
 from elman.models.codecs import numbers_of, outputs_of, width_of
@@ -79,7 +80,12 @@ def _bytes(graph: Graph, about: Mapping[str, Any]) -> bytes:
         ir_version=IR_VERSION,
     )
     helper.set_model_props(model, {KEY: json.dumps(about, ensure_ascii=False, sort_keys=True)})
-    checker.check_model(model, full_check=True)
+    try:
+        checker.check_model(model, full_check=True)
+    except Exception as error:  # it has a class for each reason
+        name, reason = graph.model.settings.recurrence, " ".join(str(error).split())
+        message = f"the cell {name} cannot be said in ONNX: {reason}"
+        raise UsageError(message, code="E190", help="write it on arrays (B, D) alone") from error
     data: bytes = model.SerializeToString(deterministic=True)
     return data
 

@@ -42,7 +42,8 @@ UFUNCS: dict[np.ufunc, str] = {
     np.logical_and: "And",
     np.logical_not: "Not",
 }
-COMPARE = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Not"}
+TRUTHS = {"Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Not"}
+"""Operators that give truth values."""
 
 
 class UnsayableError(TypeError):
@@ -203,14 +204,26 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def _recorded(operator: str, inputs: Sequence[Any], **attributes: Any) -> Symbol:
-    """Record a node of symbols and numbers, in the innermost of their graphs."""
+    """Record a node of symbols and numbers, in the innermost of their graphs.
+
+    Numbers take the symbols' type; as in NumPy, a truth value counts as 0 or 1 where numbers are wanted.
+    """
     symbols = [item for item in inputs if isinstance(item, Symbol)]
     nodes = max((symbol.nodes for symbol in symbols), key=lambda nodes: nodes.depth)
-    dtype = next((item.dtype for item in symbols if item.dtype != np.bool_), symbols[0].dtype)
-    names = [i.name if isinstance(i, Symbol) else nodes.constant(i, dtype) for i in inputs]
+    dtype = next((item.dtype for item in symbols if item.dtype != np.bool_), np.dtype(np.float32))
+    truths = len(inputs) if operator in ("And", "Not") else int(operator == "Where")
+    kinds = [np.dtype(np.bool_) if place < truths else dtype for place in range(len(inputs))]
+    names = [_name_of(item, nodes, kind) for item, kind in zip(inputs, kinds, strict=True)]
     (name,) = nodes.add(operator, *names, **attributes)
-    axes = max(item.ndim if isinstance(item, Symbol) else np.ndim(item) for item in inputs)
-    return Symbol(nodes, name, np.bool_ if operator in COMPARE else dtype, axes)
+    ndim = max(item.ndim if isinstance(item, Symbol) else np.ndim(item) for item in inputs)
+    return Symbol(nodes, name, np.bool_ if operator in TRUTHS else dtype, ndim)
+
+
+def _name_of(item: Any, nodes: Nodes, dtype: np.dtype[Any]) -> Name:
+    """The name of a symbol or of numbers, in the type that is wanted."""
+    if not isinstance(item, Symbol):
+        return nodes.constant(item, dtype)
+    return item.name if item.dtype == dtype else item.cast(dtype).name
 
 
 def where(condition: Any, one: Any, other: Any) -> Symbol:

@@ -1,13 +1,14 @@
-"""A file is written whole or not at all."""
+"""A file, or a folder, is written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
 from elman.errors import OutputError
-from elman.files import check_writable, write_whole
+from elman.files import check_writable, write_folder, write_whole
 
 
 def test_the_bytes_stand_there_and_nothing_else(tmp_path):
@@ -50,3 +51,33 @@ def test_a_folder_is_no_place_for_a_file(tmp_path):
     with pytest.raises(OutputError) as caught:
         check_writable(tmp_path)
     assert caught.value.code == "E250"
+
+
+def test_a_folder_holds_the_files_and_nothing_else(tmp_path):
+    folder = tmp_path / "out"
+    write_folder(folder, {"a": b"one", "b": b"two"})
+    write_folder(folder, {"b": b"three", "c": b""})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"b": b"three", "c": b""}
+    assert os.listdir(tmp_path) == ["out"]  # noqa: PTH208
+    (tmp_path / "other").mkdir()
+    assert folder.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("place", ["the second file", "the old folder", "the new folder"])
+def test_a_failure_leaves_the_old_folder_alone(tmp_path, monkeypatch, place):
+    folder = tmp_path / "out"
+    write_folder(folder, {"a": b"old"})
+    method = "replace" if place == "the second file" else "rename"
+    calls, wanted, real = [], 1 if place == "the old folder" else 2, getattr(Path, method)
+
+    def fail(self, target):
+        calls.append(target)
+        if len(calls) == wanted:
+            raise OSError(28, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, method, fail)
+    with pytest.raises(OutputError, match="no space left on device"):
+        write_folder(folder, {"a": b"new", "b": b"new"})
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"old"}
+    assert os.listdir(tmp_path) == ["out"]  # noqa: PTH208

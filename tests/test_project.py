@@ -95,6 +95,10 @@ def test_no_module_is_called_utils() -> None:
             "import elman.data, elman.cells, elman.kernels, elman.ops, elman.train.metrics",
             {"torch", "sklearn"},
         ),
+        (
+            "import elman.models.export, elman.models.onnx_graph, elman.models.onnx_check, elman.cli.export",
+            {"torch", "sklearn", "pandas", "matplotlib", "rich", "onnx", "onnxruntime"},
+        ),
         (HELP, {"numpy", "torch", "sklearn", "rich"}),
     ],
 )

@@ -1,9 +1,11 @@
-"""Files written whole or not at all."""
+"""Files and folders written whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from elman.errors import OutputError
@@ -41,6 +43,43 @@ def _replace(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def write_folder(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
+    """Write ``files`` as all that ``folder`` holds: a folder beside it is filled, then takes its place.
+
+    A kill between the two renames that this takes leaves the old folder beside its place.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be written. What stood there before stays, and nothing else is left behind.
+    """
+    folder = Path(folder)
+    try:
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        try:
+            (beside / "new").mkdir()
+            for name, data in files.items():
+                _replace(beside / "new" / name, data)
+            _swap(beside / "new", folder, beside / "old")
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def _swap(new: Path, folder: Path, old: Path) -> None:
+    """Put the new folder in the place of what is there; if that fails, put the old one back."""
+    try:
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise
+    _sync_folder(folder.parent)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

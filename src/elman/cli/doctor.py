@@ -20,6 +20,8 @@ LIBRARIES = {
     "faker": "demo",
     "matplotlib": "plot",
     "pyarrow": "parquet",
+    "onnx": "export",
+    "onnxruntime": "export",
 }
 """What elman can use, and the extra that adds it (none: always there)."""
 

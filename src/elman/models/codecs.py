@@ -8,6 +8,7 @@ import numpy as np
 
 from elman.data.codec import LabelCodec, TextCodec
 from elman.data.kinds import CODECS, Codec, Reader
+from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
 from elman.data.prompt import PromptCodec
 from elman.models.answers import TASKS
@@ -68,6 +69,12 @@ def width_of(inputs: Reader) -> tuple[tuple[int, ...], int]:
     if isinstance(inputs, (TextCodec, PromptCodec)):
         return inputs.sizes, 0
     return ((), inputs.size) if isinstance(inputs, NumberCodec) else (inputs.sizes, inputs.size)
+
+
+def numbers_of(inputs: Reader) -> NumberCodec | None:
+    """The codec of the numbers that are read; None if they are texts alone."""
+    codec = inputs.numbers if isinstance(inputs, MixedCodec) else inputs
+    return codec if isinstance(codec, NumberCodec) else None
 
 
 def outputs_of(targets: LabelCodec | NumberCodec) -> int:

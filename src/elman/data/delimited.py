@@ -34,7 +34,7 @@ def read_tsv(source: Source, rows: int | None = None) -> Iterator[Parsed]:
 def read_delimited(
     source: Source, rows: int | None, default: str | None, otherwise: str = ""
 ) -> Iterator[Parsed]:
-    """Read a table whose delimiter is found by looking, else ``default``; if that is None, E203 and a help."""
+    """Read a table whose delimiter is found by looking, else ``default``; if that is None, E203."""
     with source.opened() as blocks:
         texts = source.decoded(blocks)
         head = _head(texts)
@@ -140,7 +140,7 @@ class _Cells:
         self._reader = csv.reader(self._keep(lines), delimiter=delimiter, strict=True)
 
     def take(self, most: int | None) -> tuple[list[list[str]], list[int]]:
-        """Read the next rows and the line of each: at most so many, fewer if they are long, none at the end."""
+        """Read the next rows and the line of each: so many, fewer if they are long, none at the end."""
         rows: list[list[str]] = []
         at: list[int] = []
         self._letters, line = 0, self._reader.line_num + 1

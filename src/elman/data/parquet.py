@@ -1,4 +1,4 @@
-"""Parquet, by pyarrow."""
+"""Parquet read, by pyarrow."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ def read_parquet(source: Source, rows: int | None = None) -> Iterator[Parsed]:
     DataError
         E206 if there are no rows, E220 if the file is damaged.
     """
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise missing_extra("pyarrow", "parquet", "reading a Parquet file") from None
+    check_pyarrow("reading a Parquet file")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with source.opened() as blocks:  # says why, if that is not allowed
             unpacked = io.BytesIO(b"".join(blocks)) if source.is_packed else source.path
@@ -37,6 +36,14 @@ def read_parquet(source: Source, rows: int | None = None) -> Iterator[Parsed]:
     except (pa.ArrowException, OSError) as error:
         message = f"{source.name} is not a Parquet file, or it is damaged"
         raise DataError(message, code="E220", help="write or copy it again") from error
+
+
+def check_pyarrow(purpose: str) -> None:
+    """Raise ``MissingExtraError`` if pyarrow is not installed."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError:
+        raise missing_extra("pyarrow", "parquet", purpose) from None
 
 
 def _parts(file: Any, name: str, rows: int | None) -> Iterator[Parsed]:

@@ -57,7 +57,7 @@ def row_writer(arguments: argparse.Namespace) -> Iterator[Write]:
 
     With another ending, or on stdout, that is CSV, or JSON Lines with ``--json``.
     """
-    otherwise = _json_lines if arguments.json else _csv
+    otherwise: Callable[[TextIO], Write] = _json_lines if arguments.json else _csv
     if arguments.output is None:
         yield otherwise(sys.stdout)
         return

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from elman.cli.answering import Remarks, answerer, layout_of, text_column
+from elman.cli.answering import Remarks, Way, way_of
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.progress import row_count
 from elman.cli.rows import add_output_arguments, check_output, row_writer
@@ -51,17 +51,18 @@ def run(arguments: argparse.Namespace) -> int:
     load_cells(arguments)
     model = load(arguments.model)
     _check_task(model, arguments)
-    write_answers(model, read_parts(model, arguments), arguments)
+    way = way_of(model, arguments)
+    write_answers(model, way, read_parts(way, arguments), arguments)
     return 0
 
 
-def write_answers(model: Model, parts: Parts, arguments: argparse.Namespace) -> None:
+def write_answers(model: Model, way: Way, parts: Parts, arguments: argparse.Namespace) -> None:
     """Answer part after part, and write each before the next is read."""
-    answer, remarks, done = answerer(model), Remarks(), 0
+    remarks, done = Remarks(), 0
     on_terminal = arguments.output is None and sys.stdout.isatty()
     with row_writer(arguments) as write, row_count(result_on_terminal=on_terminal) as count:
         for table, share in parts:
-            answers = answer(model, table, arguments, remarks)
+            answers = way.answer(model, table, arguments, remarks)
             _check_names(table, answers)
             write({**table.columns, **answers})
             done += len(table)
@@ -82,10 +83,9 @@ def _check_task(model: Model, arguments: argparse.Namespace) -> None:
         raise UsageError(message, code="E111", help="--top 3")
 
 
-def read_parts(model: Model, arguments: argparse.Namespace) -> Parts:
+def read_parts(way: Way, arguments: argparse.Namespace) -> Parts:
     """Read what is to be answered: a file, or texts from stdin or ``--text``."""
-    column = text_column(model, arguments)
-    if column is None and (arguments.text is not None or arguments.data in (None, "-")):
+    if way.text is None and (arguments.text is not None or arguments.data in (None, "-")):
         message = "this model reads numbers: it needs a file"
         raise UsageError(message, code="E133", help="elman predict MODEL FILE")
     if (arguments.text is None) == (arguments.data is None):
@@ -93,11 +93,10 @@ def read_parts(model: Model, arguments: argparse.Namespace) -> Parts:
         raise UsageError(message, code="E118", help="elman predict --help")
     if arguments.text is not None:
         lines = list(range(1, len(arguments.text) + 1))
-        return [(Table({column or "text": arguments.text}, lines, "--text"), 1.0)]
+        return [(Table({way.text or "text": arguments.text}, lines, "--text"), 1.0)]
     if arguments.data == "-":
-        return stream_parts(sys.stdin, PART, column or "text", arguments.encoding)
-    layout, name = layout_of(model, arguments)
-    return read_steps(arguments, name) if layout == "steps" else file_parts(arguments)
+        return stream_parts(sys.stdin, PART, way.text or "text", arguments.encoding)
+    return read_steps(arguments, way.id) if way.layout == "steps" else file_parts(arguments)
 
 
 def file_parts(arguments: argparse.Namespace) -> Parts:

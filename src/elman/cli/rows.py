@@ -77,7 +77,15 @@ def _json_lines(stream: TextIO) -> Write:
     return partial(write_json, stream)
 
 
-def _csv(stream: TextIO, delimiter: str = ",") -> Write:
+def _csv(stream: TextIO) -> Write:
+    return _delimited(stream, ",")
+
+
+def _tsv(stream: TextIO) -> Write:
+    return _delimited(stream, "\t")
+
+
+def _delimited(stream: TextIO, delimiter: str) -> Write:
     """Write a header, and below it the rows of every call."""
     headers = iter([True])
 
@@ -106,7 +114,7 @@ def _parquet(file: BinaryIO) -> Iterator[Write]:
 
 WRITERS: dict[str, Callable[[BinaryIO], AbstractContextManager[Write]]] = {
     ".csv": partial(_text, _csv),
-    ".tsv": partial(_text, partial(_csv, delimiter="\t")),
+    ".tsv": partial(_text, _tsv),
     ".jsonl": partial(_text, _json_lines),
     ".ndjson": partial(_text, _json_lines),
     ".parquet": _parquet,

@@ -21,6 +21,9 @@ from elman.files import check_writable, whole_file
 Write = Callable[[Mapping[str, Sequence[Any]]], None]
 """Writes the next rows, given as columns."""
 
+Opened = Callable[[BinaryIO], AbstractContextManager[Write]]
+"""Makes of an open file what writes rows to it."""
+
 
 def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where the rows go."""
@@ -57,12 +60,12 @@ def row_writer(arguments: argparse.Namespace) -> Iterator[Write]:
 
     With another ending, or on stdout, that is CSV, or JSON Lines with ``--json``.
     """
-    otherwise: Callable[[TextIO], Write] = _json_lines if arguments.json else _csv
+    otherwise = _json_lines if arguments.json else _csv
     if arguments.output is None:
         yield otherwise(sys.stdout)
         return
-    ending = Path(arguments.output).suffix.lower()
-    with whole_file(arguments.output) as file, WRITERS.get(ending, partial(_text, otherwise))(file) as write:
+    opened: Opened = WRITERS.get(Path(arguments.output).suffix.lower()) or partial(_text, otherwise)
+    with whole_file(arguments.output) as file, opened(file) as write:
         yield write
     say(f"written: {arguments.output}")
 
@@ -112,7 +115,7 @@ def _parquet(file: BinaryIO) -> Iterator[Write]:
         yield rows.write
 
 
-WRITERS: dict[str, Callable[[BinaryIO], AbstractContextManager[Write]]] = {
+WRITERS: dict[str, Opened] = {
     ".csv": partial(_text, _csv),
     ".tsv": partial(_text, _tsv),
     ".jsonl": partial(_text, _json_lines),

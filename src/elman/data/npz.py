@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +23,8 @@ def read_npz(source: Source, rows: int | None = None) -> Iterator[Parsed]:
         E226 if the file is damaged or holds objects (nothing is unpickled), E221 if arrays differ in their
         first axis, E206 if there are no rows.
     """
+    import zipfile  # only here, as it is slow to import
+
     try:
         with np.load(io.BytesIO(source.read_bytes()), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}

@@ -44,7 +44,7 @@ def run(folder, *arguments):
 
 
 def write_names(path, names, count):
-    """Names drawn with replacement, numbered; returns nothing, as they are too many to keep."""
+    """Write names drawn with replacement, numbered."""
     draw = random.Random(0)
     with path.open("w", encoding="utf-8") as file:
         for first in range(0, count, BLOCK):

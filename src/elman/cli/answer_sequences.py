@@ -13,8 +13,6 @@ from elman.cli.gather import Gathered, gather, plan_of
 from elman.data.table import Table
 from elman.models.model import Model
 
-__all__ = ["answer_sequences", "plan_of"]
-
 
 def answer_sequences(model: Model, table: Table, arguments: argparse.Namespace, remarks: Remarks) -> Answers:
     """Answer each sequence of a table: a row of its own, or rows that are its steps."""

@@ -68,7 +68,8 @@ def way_of(model: Model, arguments: argparse.Namespace) -> Way:
 
         columns = columns_of_model(model, arguments)
         return Way(answer_numbers, None, columns.layout, columns.id)
-    from elman.cli.answer_sequences import answer_sequences, plan_of
+    from elman.cli.answer_sequences import answer_sequences
+    from elman.cli.gather import plan_of
 
     plan = plan_of(model, arguments)
     return Way(answer_sequences, plan.text, plan.layout, plan.id)

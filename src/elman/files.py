@@ -5,17 +5,32 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from elman.errors import OutputError
+from elman.errors import ElmanError, OutputError
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` so that, whatever happens, ``path`` holds the old bytes or the new ones.
 
-    A temporary file in the same folder is written, flushed, synced and renamed over ``path``; then the
-    folder is synced.
+    Raises
+    ------
+    OutputError
+        As ``whole_file``.
+    """
+    with whole_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Give a file to write that becomes ``path`` at the end, and only if nothing went wrong.
+
+    It is a temporary file in the same folder, which may be read again too; at the end it is flushed, synced
+    and renamed over ``path``; then the folder is synced.
 
     Raises
     ------
@@ -24,25 +39,23 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """
     path = Path(path)
     try:
-        _replace(path, data)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:
         raise output_error(path, error) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-    except BaseException:
+        _sync_folder(path.parent)
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not isinstance(error, ElmanError):
+            raise output_error(path, error) from error
         raise
-    _sync_folder(path.parent)
 
 
 def write_folder(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
@@ -61,7 +74,10 @@ def write_folder(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> 
         try:
             (beside / "new").mkdir()
             for name, data in files.items():
-                _replace(beside / "new" / name, data)
+                with (beside / "new" / name).open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
             _swap(beside / "new", folder, beside / "old")
         finally:
             shutil.rmtree(beside, ignore_errors=True)

@@ -152,7 +152,7 @@ def _checksum(kind: Kind, manifest: Mapping[str, Any], tensors: Mapping[str, NDA
     digest = hashlib.sha256(_canonical(kind, manifest).encode())
     for name, array in sorted(tensors.items()):
         digest.update(_canonical(kind, [name, array.dtype.str, list(array.shape)]).encode())
-        digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -330,10 +330,10 @@ def test_a_path_that_the_system_refuses(tmp_path):
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_bytes(GOOD)
 
-    def refuse(self):
+    def refuse(self, mode):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(DataError) as caught:
         Table.read(tmp_path / "a.csv")
     assert (caught.value.code, caught.value.message) == ("E202", "cannot read a.csv: permission denied")

@@ -6,7 +6,8 @@ from elman.data.source import Source
 
 def read(tmp_path: Path, text: str):
     (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")
-    return read_jsonl(Source(tmp_path / "a.jsonl", "a.jsonl"))
+    ((columns, lines, _, _),) = read_jsonl(Source(tmp_path / "a.jsonl", "a.jsonl"))
+    return columns, lines
 
 
 def test_keys_are_columns_in_the_order_of_their_coming(tmp_path):

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from elman.data.source import Source, check_names, decode, line_of
+from elman.data.source import Source, check_names
+from elman.data.text import decode, line_of
 from elman.errors import DataError
 
 

@@ -71,12 +71,6 @@ class Gathered:
     rows: list[Any]
 
 
-def is_list(table: Table, name: str) -> bool:
-    """Whether a column holds lists; its first value that is there decides."""
-    first = next((value for value in table.column(name) if value is not None), None)
-    return isinstance(first, (list, tuple, np.ndarray))
-
-
 def is_text(table: Table, name: str) -> bool:
     """Whether a column holds texts: at least half of its values are texts and no numbers.
 
@@ -102,7 +96,7 @@ def make_plan(table: Table, arguments: argparse.Namespace) -> Plan:
     """Find the columns to read."""
     inputs, target = input_columns(table, arguments), arguments.target
     condition = getattr(arguments, "condition", None)
-    texts = [name for name in inputs if not is_list(table, name) and is_text(table, name)]
+    texts = [name for name in inputs if not table.holds_lists(name) and is_text(table, name)]
     numbers = [name for name in inputs if name not in texts]
     if arguments.id is not None or arguments.time is not None:
         symbols = {name: sorted({str(value) for value in table.column(name)}) for name in texts}
@@ -130,7 +124,7 @@ def input_columns(table: Table, arguments: argparse.Namespace) -> list[str]:
 
 def _check_row(table: Table, texts: list[str], numbers: list[str]) -> None:
     """A row is a sequence: a text with numbers beside it, a list alone, or at least two numbers."""
-    lists = [name for name in numbers if is_list(table, name)]
+    lists = [name for name in numbers if table.holds_lists(name)]
     if len(texts) > 1:
         message = f"a text is read from one column, and these are texts: {', '.join(texts)}"
         raise UsageError(message, code="E112", help=f"--input {texts[0]}")
@@ -178,7 +172,7 @@ def _rows(table: Table, plan: Plan, *, learning: bool) -> list[Any]:
 
 
 def _plain(table: Table, plan: Plan) -> bool:
-    return bool(plan.numbers) and not any(is_list(table, name) for name in plan.numbers)
+    return bool(plan.numbers) and not any(table.holds_lists(name) for name in plan.numbers)
 
 
 def _after_end(row: Any) -> Any:
@@ -257,7 +251,7 @@ def infer_task(table: Table, plan: Plan, condition: str | None) -> tuple[str, st
     values = [value for value in table.column(plan.target) if not is_missing(value)]
     if plan.layout == "steps":
         return _infer_steps(table, plan, values)
-    if is_list(table, plan.target):
+    if table.holds_lists(plan.target):
         return "tag", f"{plan.target} holds a list for each row"
     if is_text(table, plan.target):
         if plan.text is not None and _alike(table, plan):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman.cli.gather import is_list, is_text
+from elman.cli.gather import is_text
 from elman.data.numeric import constant_columns, number_column
 from elman.data.series import as_targets
 from elman.data.steps import step_rows, wide
@@ -111,7 +111,7 @@ def _choose_tag(table: Table, arguments: argparse.Namespace, left: list[str]) ->
 
 def _symbols(table: Table, names: list[str]) -> dict[str, list[str]] | None:
     """The columns of texts among these, each with its values; each value is read as 0 or 1."""
-    texts = [name for name in names if not is_list(table, name) and is_text(table, name)]
+    texts = [name for name in names if not table.holds_lists(name) and is_text(table, name)]
     for name in texts:
         values = {str(value) for value in table.column(name)}
         if len(values) > MOST_SYMBOLS:

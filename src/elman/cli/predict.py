@@ -1,32 +1,28 @@
-"""``elman predict``: answer rows, lines or texts; one row comes out for each that goes in, in order."""
+"""``elman predict``: answer rows, lines or texts; one row comes out for each that goes in, in order.
+
+The rows come, are answered and go part after part, so that a file may be larger than the memory.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from elman.cli.answering import Remarks, Way, way_of
 from elman.cli.cells import add_cell_argument, load_cells
-from elman.cli.columns import choose_input, input_texts
-from elman.cli.gather import Gathered, gather, plan_of
-from elman.cli.numbers import Columns, Read, read
-from elman.cli.output import say
-from elman.cli.progress import counted
-from elman.cli.report import unseen
-from elman.cli.rows import add_output_arguments, check_output, write_rows
-from elman.data.codec import TextCodec
-from elman.data.numbers import NumberCodec
-from elman.data.table import Table, read_stream
+from elman.cli.progress import row_count
+from elman.cli.rows import add_output_arguments, check_output, row_writer
+from elman.data.contiguous import is_contiguous, whole_sequences
+from elman.data.table import PART, Table, stream_parts
 from elman.errors import DataError, UsageError
 from elman.models.model import Model
 from elman.models.saving import load
 
-Answers = dict[str, list[Any]]
-Answerer = Callable[[Model, Table, argparse.Namespace], Answers]
+Parts = Iterable[tuple[Table, float | None]]
+"""Rows, and how much of the file has been read at their end, from 0 to 1."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument("data", metavar="DATA", nargs="?", help="a file; - reads a text a line from stdin")
     parser.add_argument("--text", metavar="T", nargs="+", help="answer these texts instead of a file")
-    parser.add_argument("--proba", action="store_true", help="add the probability of each label")
+    shares = parser.add_mutually_exclusive_group()
+    shares.add_argument("--proba", action="store_true", help="add the probability of each label")
+    shares.add_argument("--top", type=int, metavar="K", help="add the K most probable labels")
     parser.add_argument(
         "--input", metavar="COL", nargs="+", action="extend", help="column to read (default: as in training)"
     )
@@ -53,147 +51,65 @@ def run(arguments: argparse.Namespace) -> int:
     load_cells(arguments)
     model = load(arguments.model)
     _check_task(model, arguments)
-    table = read_table(arguments, text_column(model, arguments))
-    answers = answerer(model)(model, table, arguments)
-    _check_names(table, answers)
-    write_rows(arguments, {**table.columns, **answers})
+    way = way_of(model, arguments)
+    write_answers(model, way, read_parts(way, arguments), arguments)
     return 0
+
+
+def write_answers(model: Model, way: Way, parts: Parts, arguments: argparse.Namespace) -> None:
+    """Answer part after part, and write each before the next is read."""
+    remarks, done = Remarks(), 0
+    on_terminal = arguments.output is None and sys.stdout.isatty()
+    with row_writer(arguments) as write, row_count(result_on_terminal=on_terminal) as count:
+        for table, share in parts:
+            answers = way.answer(model, table, arguments, remarks)
+            _check_names(table, answers)
+            write({**table.columns, **answers})
+            done += len(table)
+            count(done, share)
+    remarks.tell()
 
 
 def _check_task(model: Model, arguments: argparse.Namespace) -> None:
     if model.task == "generate":
         message = "this model learnt to generate texts"
         raise UsageError(message, code="E133", help=f"elman generate {arguments.model}")
-    if arguments.proba and model.task != "classify":
+    asked = "--proba" if arguments.proba else "--top"
+    if (arguments.proba or arguments.top is not None) and model.task != "classify":
         message = f"this model learnt to {model.task}: its answers have no probability to write"
-        raise UsageError(message, code="E133", help="leave --proba out")
+        raise UsageError(message, code="E133", help=f"leave {asked} out")
+    if arguments.top is not None and arguments.top < 1:
+        message = f"--top must be a whole number of at least 1, not {arguments.top}"
+        raise UsageError(message, code="E111", help="--top 3")
 
 
-def answerer(model: Model) -> Answerer:
-    """Choose what answers: whole texts, steps of numbers, or sequences of any kind."""
-    if isinstance(model.inputs, TextCodec) and model.task in ("classify", "regress"):
-        return answer_texts
-    numbers = isinstance(model.inputs, NumberCodec) and isinstance(model.targets, NumberCodec)
-    return answer_numbers if numbers and model.task in ("tag", "forecast") else answer_sequences
-
-
-def text_column(model: Model, arguments: argparse.Namespace) -> str | None:
-    """Name the column of texts, as asked or as in training; None for a model that reads none."""
-    if answerer(model) is answer_texts:
-        return asked_column(arguments, model) or "text"
-    return None if answerer(model) is answer_numbers else plan_of(model, arguments).text
-
-
-def asked_column(arguments: argparse.Namespace, model: Model) -> str | None:
-    """Name the column to read, as asked or as in training."""
-    if arguments.input:
-        return str(arguments.input[0])
-    column = model.training.get("columns", {}).get("input")
-    return None if column is None else str(column[0] if isinstance(column, list) else column)
-
-
-def read_table(arguments: argparse.Namespace, column: str | None) -> Table:
-    """Read what is to be answered: a file, or texts, which become ``column``, from stdin or ``--text``."""
-    if column is None and (arguments.text is not None or arguments.data in (None, "-")):
+def read_parts(way: Way, arguments: argparse.Namespace) -> Parts:
+    """Read what is to be answered: a file, or texts from stdin or ``--text``."""
+    if way.text is None and (arguments.text is not None or arguments.data in (None, "-")):
         message = "this model reads numbers: it needs a file"
         raise UsageError(message, code="E133", help="elman predict MODEL FILE")
     if (arguments.text is None) == (arguments.data is None):
         message = "give either a file (or - for stdin) or --text"
         raise UsageError(message, code="E118", help="elman predict --help")
     if arguments.text is not None:
-        return Table({column or "text": arguments.text}, list(range(1, len(arguments.text) + 1)), "--text")
+        lines = list(range(1, len(arguments.text) + 1))
+        return [(Table({way.text or "text": arguments.text}, lines, "--text"), 1.0)]
     if arguments.data == "-":
-        return read_stream(sys.stdin, column or "text")
-    return Table.read(arguments.data, encoding=arguments.encoding)
+        return stream_parts(sys.stdin, PART, way.text or "text", arguments.encoding)
+    return read_steps(arguments, way.id) if way.layout == "steps" else file_parts(arguments)
 
 
-def answer_texts(model: Model, table: Table, arguments: argparse.Namespace) -> Answers:
-    """Answer each text: a column ``prediction``, and with ``--proba`` a column for each label."""
-    texts = input_texts(table, choose_input(table, asked_column(arguments, model)), learning=False)
-    if model.task == "regress":
-        return {"prediction": model.predict(texts).tolist()}
-    with counted(len(texts), "predicting") as progress:
-        shares = model.predict_proba(texts, progress=progress)
-    best = shares.argmax(axis=1) if len(texts) else []
-    _tell_unknown(model, texts)
-    answers: Answers = {"prediction": model.labels.decode(best).tolist()}
-    return answers | (share_columns(model, shares) if arguments.proba else {})
+def file_parts(arguments: argparse.Namespace) -> Parts:
+    """The file, part after part."""
+    return Table.parts(arguments.data, PART, encoding=arguments.encoding)
 
 
-def share_columns(model: Model, shares: Any) -> Answers:
-    """Probabilities (B, K) as a column ``p_<label>`` for each label."""
-    return {
-        f"p_{label}": [round(share, 6) for share in shares[:, k].tolist()]
-        for k, label in enumerate(model.classes_.tolist())
-    }
-
-
-def answer_sequences(model: Model, table: Table, arguments: argparse.Namespace) -> Answers:
-    """Answer each sequence of a table: a row of its own, or rows that are its steps."""
-    plan = plan_of(model, arguments)
-    found = gather(table, plan, model.task, truth=False)
-    said = [np.asarray(answer).tolist() for answer in model.predict(found.inputs)]
-    if model.task == "tag" and plan.layout == "rows":
-        return {"prediction": _joined(said)}
-    answers = {"prediction": said}
-    if arguments.proba:
-        answers |= share_columns(model, model.predict_proba(found.inputs))
-    return {name: _placed(values, found, steps=model.task == "tag") for name, values in answers.items()}
-
-
-def _joined(tags: list[list[Any]]) -> list[str]:
-    """The labels of each row in one cell: a text if each is a letter, else a JSON list."""
-    letters = all(isinstance(label, str) and len(label) == 1 for row in tags for label in row)
-    return ["".join(row) if letters else json.dumps(row) for row in tags]
-
-
-def _placed(answers: list[Any], found: Gathered, *, steps: bool) -> list[Any]:
-    """A column of the table: the answer of each sequence in its rows, or those of its steps."""
-    column: list[Any] = [None] * len(found.table)
-    for answer, rows in zip(answers, found.rows, strict=True):
-        places = np.atleast_1d(rows).tolist()
-        for row, value in zip(places, answer if steps else [answer] * len(places), strict=True):
-            column[row] = value
-    return column
-
-
-def answer_numbers(model: Model, table: Table, arguments: argparse.Namespace) -> Answers:
-    """Answer every step: to tag its number, to forecast the next value; a wide row gets its last or all."""
-    columns = Columns.of_model(model.training.get("columns", {}), arguments)
-    found = read(table, model.task, columns, learning=False, truth=False)
-    _tell_missing(model, found)
-    said = _said_at_steps(model, found)
-    if columns.layout == "wide":
-        every = model.task == "tag"
-        return {"prediction": [_plain(values if every else values[-1:]) for values in said]}
-    names = ["prediction"] if said and said[0].shape[1] == 1 else [f"prediction_{c}" for c in columns.input]
-    answers = np.full((len(table), len(names)), np.nan)
-    for values, places in zip(said, found.places, strict=True):
-        answers[places] = values
-    return dict(zip(names, answers.T.tolist(), strict=True))
-
-
-def _said_at_steps(model: Model, found: Read) -> list[Any]:
-    """What is said at every step of each sequence: (T, K) each."""
-    rows = found.rows
-    if model.task == "tag":
-        answered = model.predict(rows.sequences)
-    else:
-        answered = model.predict_steps(rows.sequences, covariates=rows.covariates, past=rows.past)
-    return [np.reshape(values, (len(values), -1)) for values in answered]
-
-
-def _plain(values: Any) -> Any:
-    """One number, or a list of them."""
-    numbers = np.squeeze(values, axis=1).tolist() if values.shape[1] == 1 else values.tolist()
-    return numbers[0] if len(numbers) == 1 else numbers or None
-
-
-def _tell_missing(model: Model, found: Read) -> None:
-    missing = sum(int(np.isnan(values).sum()) for values in found.rows.sequences)
-    if missing and isinstance(model.inputs, NumberCodec) and not model.inputs.masks:
-        numbers = "number is" if missing == 1 else "numbers are"
-        say(f"{missing:,} {numbers} missing, as none was in training: each is read as the mean of training")
+def read_steps(arguments: argparse.Namespace, name: str | None) -> Parts:
+    """A file whose rows are steps: sequence after sequence if they stand so, else whole."""
+    once = name is None or not Path(arguments.data).is_file()
+    if once or not is_contiguous((table for table, _ in file_parts(arguments)), name or ""):
+        return [(Table.read(arguments.data, encoding=arguments.encoding), 1.0)]
+    return whole_sequences(file_parts(arguments), name or "")
 
 
 def _check_names(table: Table, answers: Mapping[str, Any]) -> None:
@@ -204,9 +120,3 @@ def _check_names(table: Table, answers: Mapping[str, Any]) -> None:
             code="E246",
             help="rename it, or leave it out",
         )
-
-
-def _tell_unknown(model: Model, texts: list[str]) -> None:
-    unknown = model.unknown_symbols(texts)
-    if unknown:
-        say(unseen(unknown))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from elman.cli.gather import Plan, infer_task, is_list, is_text, make_plan
+from elman.cli.gather import Plan, infer_task, is_text, make_plan
 from elman.cli.output import say
 from elman.data.table import Table
 from elman.errors import UsageError
@@ -66,7 +66,7 @@ def _of_numbers(table: Table, arguments: argparse.Namespace) -> bool:
     answers = getattr(arguments, "answers", "auto")
     if answers == "labels":
         return False
-    if is_list(table, arguments.target):
+    if table.holds_lists(arguments.target):
         first = next((v for v in table.column(arguments.target) if v is not None and len(v)), [0.0])
         return not isinstance(first[0], (str, bool))
     stepwise = arguments.id is not None or arguments.time is not None

@@ -38,6 +38,7 @@ CODES = {
     "E225": "Built-in names that are not those of the pinned version.",
     "E265": "A label or condition that was not there in training.",
     "E226": "A .npz file that is damaged or holds objects.",
+    "E227": "A column of several kinds, which Parquet cannot hold.",
     "E231": "A missing value.",
     "E232": "A value that is not a text.",
     "E233": "A text with half a character.",

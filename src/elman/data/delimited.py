@@ -6,11 +6,12 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from elman.data.source import Parsed, Source, check_names, line_of
+from elman.data.source import Blocks, Parsed, Source, check_names
+from elman.data.text import LETTERS, line_of, lines
 from elman.errors import DataError, UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -18,17 +19,41 @@ SAMPLE = 100  # rows that are looked at to find the delimiter,
 SAMPLE_LETTERS = 1 << 22  # and letters at most
 
 
-def read_csv(source: Source) -> Parsed:
-    """Read a table whose delimiter is found by looking."""
-    text = source.read_text()
-    return parse(
-        text, source, (find_delimiter(text) or ",") if source.delimiter is None else source.delimiter
-    )
+def read_csv(source: Source, rows: int | None = None) -> Iterator[Parsed]:
+    """Read a table whose delimiter is found by looking; in parts of so many rows, or whole."""
+    yield from read_delimited(source, rows, ",")
 
 
-def read_tsv(source: Source) -> Parsed:
-    """Read a table whose cells stand between tabs."""
-    return parse(source.read_text(), source, "\t" if source.delimiter is None else source.delimiter)
+def read_tsv(source: Source, rows: int | None = None) -> Iterator[Parsed]:
+    """Read a table whose cells stand between tabs; in parts of so many rows, or whole."""
+    with source.opened() as blocks:
+        delimiter = "\t" if source.delimiter is None else source.delimiter
+        yield from parse(source.decoded(blocks), source, delimiter, rows, blocks)
+
+
+def read_delimited(
+    source: Source, rows: int | None, default: str | None, otherwise: str = ""
+) -> Iterator[Parsed]:
+    """Read a table whose delimiter is found by looking, else ``default``; if that is None, E203."""
+    with source.opened() as blocks:
+        texts = source.decoded(blocks)
+        head = _head(texts)
+        delimiter = source.delimiter
+        if delimiter is None:
+            delimiter = find_delimiter("".join(head)) or default
+        if delimiter is None:
+            raise DataError(f"{source.name} is of a kind that is not read", code="E203", help=otherwise)
+        yield from parse(itertools.chain(head, texts), source, delimiter, rows, blocks)
+
+
+def _head(texts: Iterator[str]) -> list[str]:
+    """The first blocks: as much as is looked at to find the delimiter."""
+    head: list[str] = []
+    letters = 0
+    while letters < SAMPLE_LETTERS and (text := next(texts, "")):
+        head.append(text)
+        letters += len(text)
+    return head
 
 
 def find_delimiter(text: str) -> str | None:
@@ -42,8 +67,21 @@ def find_delimiter(text: str) -> str | None:
     return best if votes[best] > (0, 1) else None
 
 
-def parse(text: str, source: Source, delimiter: str) -> Parsed:
-    """Cut ``text`` into columns; lines with nothing in them are left out.
+def parse(
+    texts: Iterable[str],
+    source: Source,
+    delimiter: str,
+    most: int | None = None,
+    blocks: Blocks | None = None,
+) -> Iterator[Parsed]:
+    """Cut a text that comes in blocks into columns; lines with nothing in them are left out.
+
+    Parameters
+    ----------
+    most
+        Rows of a part at most; None: all rows in one.
+    blocks
+        What the text comes from, to say how much of it has been read.
 
     Raises
     ------
@@ -55,20 +93,30 @@ def parse(text: str, source: Source, delimiter: str) -> Parsed:
     if len(delimiter) != 1 or delimiter in '\r\n"':
         help_ = "a comma, a semicolon, a tab"
         raise UsageError(f"the delimiter must be one character, not {delimiter!r}", code="E127", help=help_)
-    rows, lines = _rows(text, source, delimiter)
-    names = [name.strip() for name in rows[0]]
-    check_names(names, f"{source.name}, header, line {lines[0]}")
-    _check_widths(rows, lines, source)
-    if len(rows) == 1:
+    cells = _Cells(lines(texts), source, delimiter)
+    (header,), (line,) = cells.take(1)
+    names = [name.strip() for name in header]
+    check_names(names, f"{source.name}, header, line {line}")
+    rows, at = cells.take(most)
+    if not rows:
         raise DataError(f"{source.name} has a header, but no rows", code="E206", help="is it the right file?")
-    columns = zip(*itertools.islice(rows, 1, None), strict=True)
-    return {name: list(cells) for name, cells in zip(names, columns, strict=True)}, lines[1:]
+    while rows:
+        _check_widths(rows, at, len(names), source)
+        columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        yield Parsed(columns, at, frozenset(), None if blocks is None else blocks.share)
+        rows, at = cells.take(most)
 
 
-def write_csv(stream: TextIO, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write columns below a header, so that ``read_csv`` reads the same again; None is an empty cell."""
-    writer = csv.writer(_Lines(stream))
-    writer.writerow(columns)
+def write_csv(
+    stream: TextIO, columns: Mapping[str, Sequence[Any]], *, header: bool = True, delimiter: str = ","
+) -> None:
+    """Write columns below a header, so that ``read_csv`` reads the same again; None is an empty cell.
+
+    Without ``header`` they go on below rows that stand there already.
+    """
+    writer = csv.writer(_Lines(stream), delimiter=delimiter)
+    if header:
+        writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
 
 
@@ -82,26 +130,57 @@ class _Lines:
         self.stream.write(row.removesuffix("\r\n") + "\n")
 
 
-def _rows(text: str, source: Source, delimiter: str) -> tuple[list[list[str]], list[int]]:
-    rows, lines, line = [], [], 1
-    with _reader(text, delimiter) as reader:
-        try:
-            for row in reader:
-                if row:
-                    rows.append(row)
-                    lines.append(line)
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise _broken_quotes(text, source, delimiter, (line, reader.line_num), error) from None
-    return rows, lines
+class _Cells:
+    """Rows of cells, one after another; the lines of a row are kept until it is whole: it may be wrong."""
+
+    def __init__(self, lines: Iterator[str], source: Source, delimiter: str) -> None:
+        self._source, self._delimiter = source, delimiter
+        self._kept: list[str] = []
+        self._letters = 0
+        self._reader = csv.reader(self._keep(lines), delimiter=delimiter, strict=True)
+
+    def take(self, most: int | None) -> tuple[list[list[str]], list[int]]:
+        """Read the next rows and the line of each: so many, fewer if they are long, none at the end."""
+        rows: list[list[str]] = []
+        at: list[int] = []
+        self._letters, line = 0, self._reader.line_num + 1
+        with _cells_of_any_size():
+            try:
+                for row in self._reader:
+                    self._kept.clear()
+                    if row:
+                        rows.append(row)
+                        at.append(line)
+                    line = self._reader.line_num + 1
+                    if most is not None and rows and (len(rows) >= most or self._letters > LETTERS):
+                        break
+            except csv.Error as error:
+                raise self._broken(line, error) from None
+        return rows, at
+
+    def _keep(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            self._kept.append(line)
+            self._letters += len(line)
+            yield line
+
+    def _broken(self, line: int, error: csv.Error) -> DataError:
+        if "unexpected end" in str(error):
+            where = self._source.place(line - 1 + _opening_line("".join(self._kept), self._delimiter))
+            help_ = 'close it; a quote inside a quoted cell is written twice: ""'
+            return DataError("a quote is opened here and never closed", code="E211", where=where, help=help_)
+        where = self._source.place(self._reader.line_num)
+        help_ = f'a quote inside a quoted cell is written twice: ""; this row begins in line {line}'
+        message = "a quoted cell goes on behind its closing quote"
+        return DataError(message, code="E215", where=where, help=help_)
 
 
 @contextmanager
-def _reader(text: str, delimiter: str) -> Iterator[Any]:
-    """Read rows strictly and with cells of any size; csv keeps that limit for the whole process."""
+def _cells_of_any_size() -> Iterator[None]:
+    """Take cells of any size; csv keeps that limit for the whole process."""
     limit = csv.field_size_limit(2**31 - 1)
     try:
-        yield csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        yield
     finally:
         csv.field_size_limit(limit)
 
@@ -109,7 +188,8 @@ def _reader(text: str, delimiter: str) -> Iterator[Any]:
 def _agreement(text: str, delimiter: str) -> tuple[int, int]:
     """Return how many of the first rows are as wide as the header, and how wide; (0, 1) for one column."""
     widths: list[int] = []
-    with _reader(text, delimiter) as reader, suppress(csv.Error):  # told later, with its line
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    with _cells_of_any_size(), suppress(csv.Error):  # told later, with its line
         for row in itertools.islice(reader, SAMPLE):
             widths.extend([len(row)] if row else [])
     if not widths or widths[0] == 1:
@@ -117,8 +197,7 @@ def _agreement(text: str, delimiter: str) -> tuple[int, int]:
     return widths.count(widths[0]), widths[0]
 
 
-def _check_widths(rows: list[list[str]], lines: list[int], source: Source) -> None:
-    width = len(rows[0])
+def _check_widths(rows: list[list[str]], lines: list[int], width: int, source: Source) -> None:
     if set(map(len, rows)) == {width}:
         return
     row, line = next((row, line) for row, line in zip(rows, lines, strict=True) if len(row) != width)
@@ -129,19 +208,6 @@ def _check_widths(rows: list[list[str]], lines: list[int], source: Source) -> No
 
 def _cells(count: int) -> str:
     return "1 cell" if count == 1 else f"{count} cells"
-
-
-def _broken_quotes(
-    text: str, source: Source, delimiter: str, lines: tuple[int, int], error: csv.Error
-) -> DataError:
-    first, last = lines
-    if "unexpected end" in str(error):
-        where = source.place(_opening_line(text, delimiter))
-        help_ = 'close it; a quote inside a quoted cell is written twice: ""'
-        return DataError("a quote is opened here and never closed", code="E211", where=where, help=help_)
-    help_ = f'a quote inside a quoted cell is written twice: ""; this row begins in line {first}'
-    message = "a quoted cell goes on behind its closing quote"
-    return DataError(message, code="E215", where=source.place(last), help=help_)
 
 
 def _opening_line(text: str, delimiter: str) -> int:

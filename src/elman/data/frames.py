@@ -32,7 +32,7 @@ def columns_of(frame: Any, name: str) -> Parsed:
     rows = next(iter(lengths.values()), 0)
     if rows == 0:
         raise DataError(f"{name} has no rows", code="E206", help="is it the right table?")
-    return columns, list(range(1, rows + 1))
+    return Parsed(columns, list(range(1, rows + 1)))
 
 
 def _pairs(frame: Any) -> list[tuple[Any, Any]]:

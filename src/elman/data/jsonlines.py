@@ -3,32 +3,70 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
-from elman.data.lines import lines_of
 from elman.data.sequences import is_broken
-from elman.data.source import Parsed, Source, check_names
+from elman.data.source import Blocks, Parsed, Source, check_names
+from elman.data.text import parts, plain_lines
 from elman.errors import DataError
 
+AHEAD = 8192
+"""Lines that are looked at together for the names of the columns."""
 
-def read_jsonl(source: Source) -> Parsed:
+
+def read_jsonl(source: Source, rows: int | None = None) -> Iterator[Parsed]:
     """Read a table; a key that an object lacks is None there. Empty lines are left out.
+
+    In parts of so many rows the file is read twice, as its last line may bring a new column.
 
     Raises
     ------
     DataError
         E206 and E216 to E219 and E223, with the line.
     """
-    columns: dict[str, list[Any]] = {}
-    lines: list[int] = []
-    for line, content in enumerate(lines_of(source.read_text()), start=1):
-        if content.strip():
-            _append(columns, len(lines), _object(content, source.place(line)))
-            lines.append(line)
-    if not columns:
+    names, lists = ({}, None) if rows is None else _names(source)
+    with source.opened() as blocks:
+        for part in _objects(source, blocks, rows):
+            columns: dict[str, list[Any]] = {name: [] for name in names}
+            for row, values in enumerate(part.values()):
+                _append(columns, row, values)
+            _check_columns(columns, source)
+            yield Parsed(columns, list(part), lists, blocks.share)
+
+
+def _names(source: Source) -> tuple[dict[str, None], frozenset[str]]:
+    """Every column of the file, in the order of their first coming, and those that hold a list."""
+    names: dict[str, None] = {}
+    lists: set[str] = set()
+    with source.opened() as blocks:
+        for part in _objects(source, blocks, AHEAD):
+            for values in part.values():
+                names.update(dict.fromkeys(values))
+                lists.update(name for name, value in values.items() if isinstance(value, list))
+    _check_columns(names, source)
+    return names, frozenset(lists)
+
+
+def _objects(source: Source, blocks: Blocks, rows: int | None) -> Iterator[dict[int, dict[str, Any]]]:
+    """The objects, in parts of so many lines, each by its line."""
+    line = 0
+    for part in parts(plain_lines(source.decoded(blocks)), rows):
+        found = {
+            at: _object(content, source.place(at))
+            for at, content in enumerate(part, start=line + 1)
+            if content.strip()
+        }
+        line += len(part)
+        if found:
+            yield found
+
+
+def _check_columns(columns: Iterable[str], source: Source) -> None:
+    names = list(columns)
+    if not names:
         raise DataError(f"{source.name} has no columns", code="E206", help='a line is like {"name": "Rossi"}')
-    check_names(list(columns), source.name)
-    return columns, lines
+    check_names(names, source.name)
 
 
 def _append(columns: dict[str, list[Any]], rows: int, values: dict[str, Any]) -> None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import io
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
-from elman.data.source import UNPACK, Parsed, Source
+from elman.data.source import UNPACK, Blocks, Parsed, Source
+from elman.data.text import decoded, parts, plain_lines
 from elman.errors import DataError
 
 
 def lines_of(text: str) -> list[str]:
     """Cut ``text`` at its line ends, whichever they are; each line otherwise stays as it stands."""
-    return [line.removesuffix("\n") for line in io.StringIO(text, newline=None)]
+    return list(plain_lines([text]))
 
 
-def read_lines(source: Source) -> Parsed:
-    """Read a text a line into the column ``text``; an empty line is an empty text."""
-    texts = lines_of(source.read_text())
-    return {"text": texts}, list(range(1, len(texts) + 1))
+def read_lines(source: Source, rows: int | None = None) -> Iterator[Parsed]:
+    """Read a text a line into the column ``text``; in parts of so many rows, or whole."""
+    with source.opened() as blocks:
+        yield from text_lines(blocks, source.name, "text", source.encoding, rows)
+
+
+def text_lines(
+    blocks: Blocks, name: str, column: str, encoding: str | None, rows: int | None
+) -> Iterator[Parsed]:
+    """Cut a text into lines, each a row of one column; an empty line is an empty text."""
+    done = 0
+    for texts in parts(plain_lines(decoded(blocks, name, encoding)), rows):
+        yield Parsed({column: texts}, list(range(done + 1, done + len(texts) + 1)), frozenset(), blocks.share)
+        done += len(texts)
 
 
 def read_folder(folder: Path, encoding: str | None = None) -> tuple[Parsed, list[str]]:
@@ -49,7 +60,7 @@ def read_folder(folder: Path, encoding: str | None = None) -> tuple[Parsed, list
         texts.extend(text for _, text in rows)
         labels.extend([label] * len(rows))
         files.extend([source.name] * len(rows))
-    return ({"text": texts, "label": labels}, lines), files
+    return Parsed({"text": texts, "label": labels}, lines, frozenset()), files
 
 
 def _labelled(folder: Path, encoding: str | None) -> dict[str, Source]:

@@ -100,9 +100,8 @@ def wide(table: Table, columns: str | Sequence[str]) -> list[Series]:
         ``as_series``.
     """
     names = _named(columns)
-    first = table.column(names[0])
-    if len(names) == 1 and any(isinstance(value, (list, tuple, np.ndarray)) for value in first):
-        return series_of(first, lambda row: table.place(row, names[0]))
+    if len(names) == 1 and table.holds_lists(names[0]):
+        return series_of(table.column(names[0]), lambda row: table.place(row, names[0]))
     return list(_numbers(table, names)[:, :, None])
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+import io
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TextIO
 
 import numpy as np
 
-from elman.data.delimited import find_delimiter, parse, read_csv, read_tsv
+from elman.data.delimited import read_csv, read_delimited, read_tsv
 from elman.data.frames import columns_of
 from elman.data.jsonlines import read_jsonl
-from elman.data.lines import lines_of, read_folder, read_lines
+from elman.data.lines import read_folder, read_lines, text_lines
 from elman.data.npz import read_npz
 from elman.data.parquet import read_parquet
-from elman.data.source import UNPACK, Parsed, Source, decode, unreadable
+from elman.data.source import UNPACK, Blocks, Parsed, Source, unreadable
 from elman.errors import DataError
+
+PART = 8192
+"""Rows of a part, unless they are long."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Table:
         For each row its file, if there are several.
     counted
         What ``lines`` counts: "line" or "row".
+    lists
+        Of a part of a file: the columns that hold a list anywhere in it.
     """
 
     columns: dict[str, list[Any]]
@@ -43,6 +49,7 @@ class Table:
     source: str
     files: list[str] | None = None
     counted: str = "line"
+    lists: frozenset[str] | None = None
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -70,31 +77,65 @@ class Table:
         DataError
             E200 to E224: one sentence that names the file, the line and what to do; see ``elman.data.codes``.
         """
+        ((table, _),) = cls.parts(path, None, encoding=encoding, delimiter=delimiter)
+        return table
+
+    @classmethod
+    def parts(
+        cls,
+        path: str | Path,
+        rows: int | None = PART,
+        *,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+    ) -> Iterator[tuple[Self, float | None]]:
+        """Read a file as ``read`` does, part after part, so that it may be larger than the memory.
+
+        Put together the parts are what ``read`` gives. A folder comes whole; a ``.npz`` is in memory whole,
+        as arrays.
+
+        Parameters
+        ----------
+        rows
+            Rows of a part at most; fewer if they are long. None: all in one.
+
+        Yields
+        ------
+        tuple
+            The next rows, and how much of the file has been read, from 0 to 1 (None: nobody knows).
+
+        Raises
+        ------
+        UsageError, DataError
+            As ``read``, when the part comes that is wrong.
+        """
         path = Path(path)
         try:
             if path.is_dir():
-                return cls._read_folder(path, encoding)
+                yield cls._read_folder(path, encoding), 1.0
+                return
             if not path.exists():
                 raise _no_such_file(path)
+            again = path.is_file()
         except OSError as error:
             raise unreadable(str(path), error) from error
         source = Source(path, path.name, encoding, delimiter)
-        columns, lines = READERS.get(source.suffix, _read_unknown)(source)
-        return cls(
-            columns, lines, source.name, counted="row" if source.suffix in (".npz", ".parquet") else "line"
-        )
+        counted = "row" if source.suffix in (".npz", ".parquet") else "line"
+        whole = source.suffix in TWICE and not again
+        for part in READERS.get(source.suffix, _read_unknown)(source, None if whole else rows):
+            yield cls(part.columns, part.lines, source.name, None, counted, part.lists), part.share
 
     @classmethod
     def _read_folder(cls, folder: Path, encoding: str | None) -> Self:
         folder = folder.absolute()  # so that "." has a name
-        (columns, lines), files = read_folder(folder, encoding)
-        return cls(columns, lines, f"{folder.name}/", files)
+        found, files = read_folder(folder, encoding)
+        return cls(found.columns, found.lines, f"{folder.name}/", files)
 
     @classmethod
     def from_frame(cls, frame: Any, source: str = "the table") -> Self:
         """Take a DataFrame of pandas or polars, an Arrow table, or a dict of columns."""
-        columns, rows = columns_of(frame, source)
-        return cls(columns, rows, source, counted="row")
+        found = columns_of(frame, source)
+        return cls(found.columns, found.lines, source, counted="row")
 
     def column(self, name: str) -> list[Any]:
         """Return the values of a column.
@@ -111,12 +152,20 @@ class Table:
         where = f"{self.source}, header: {', '.join(self.columns)}"
         raise DataError(f'column "{name}" is not in {self.source}', code="E201", where=where, help=help_)
 
+    def holds_lists(self, name: str) -> bool:
+        """Whether a value of a column is a list, here or in another part of the file."""
+        values = self.column(name)
+        if self.lists is not None:
+            return name in self.lists
+        return any(isinstance(value, (list, tuple, np.ndarray)) for value in values)
+
     def take(self, rows: Iterable[int]) -> Self:
         """Return the table of these rows (numbered from 0), in this order."""
         chosen = np.asarray(list(rows), dtype=np.int64).tolist()
         columns = {name: [values[row] for row in chosen] for name, values in self.columns.items()}
         files = self.files and [self.files[row] for row in chosen]
-        return type(self)(columns, [self.lines[row] for row in chosen], self.source, files, self.counted)
+        lines = [self.lines[row] for row in chosen]
+        return type(self)(columns, lines, self.source, files, self.counted, self.lists)
 
     def place(self, row: int, column: str | None = None) -> str:
         """Return where a row (numbered from 0) stands: ``names.csv, line 7, column name``."""
@@ -132,23 +181,25 @@ def read_stream(stream: TextIO, column: str = "text", encoding: str | None = Non
     DataError
         E205, E207 or E208, as for a file.
     """
+    ((table, _),) = stream_parts(stream, None, column, encoding)
+    return table
+
+
+def stream_parts(
+    stream: TextIO, rows: int | None = PART, column: str = "text", encoding: str | None = None
+) -> Iterator[tuple[Table, float | None]]:
+    """Read as ``read_stream`` does, part after part, each with how much has been read."""
     data = getattr(stream, "buffer", None)
-    text = decode(
-        data.read() if data else stream.read().encode("utf-8", "surrogateescape"), "stdin", encoding
-    )
-    texts = lines_of(text)
-    return Table({column: texts}, list(range(1, len(texts) + 1)), "stdin")
+    blocks = Blocks(data or io.BytesIO(stream.read().encode("utf-8", "surrogateescape")), "stdin")
+    for part in text_lines(blocks, "stdin", column, encoding, rows):
+        yield Table(part.columns, part.lines, "stdin", lists=part.lists), part.share
 
 
-def _read_unknown(source: Source) -> Parsed:
+def _read_unknown(source: Source, rows: int | None = None) -> Iterator[Parsed]:
     """Read a file with another ending, if it is a table that could be nothing else than CSV."""
-    text = source.read_text()
-    delimiter = find_delimiter(text) if source.delimiter is None else source.delimiter
-    if delimiter is None:
-        kinds = ", ".join(READERS)
-        help_ = f"these are read: {kinds}, each also with {' '.join(UNPACK)}; and a folder of .txt files"
-        raise DataError(f"{source.name} is of a kind that is not read", code="E203", help=help_)
-    return parse(text, source, delimiter)
+    kinds = ", ".join(READERS)
+    read = f"these are read: {kinds}, each also with {' '.join(UNPACK)}; and a folder of .txt files"
+    return read_delimited(source, rows, None, read)
 
 
 def _no_such_file(path: Path) -> DataError:
@@ -168,7 +219,7 @@ def _nearest(name: str, names: Iterable[str]) -> str | None:
     return folded[near[0]] if near else None
 
 
-READERS: dict[str, Callable[[Source], Parsed]] = {
+READERS: dict[str, Callable[[Source, int | None], Iterator[Parsed]]] = {
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".jsonl": read_jsonl,
@@ -177,3 +228,6 @@ READERS: dict[str, Callable[[Source], Parsed]] = {
     ".parquet": read_parquet,
     ".txt": read_lines,
 }
+
+TWICE = (".jsonl", ".ndjson")
+"""Endings of what is read twice to come in parts, so not of a pipe."""

@@ -16,7 +16,7 @@ from elman.data.codec import LabelCodec
 from elman.data.kinds import Reader
 from elman.data.numbers import NumberCodec
 from elman.errors import UsageError
-from elman.models import answers, forecasts
+from elman.models import answers
 from elman.nn.settings import NetworkSettings
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ class Model:
             If a sequence cannot be read, or a horizon is given that has no meaning.
         """
         if self.task == "forecast":
+            from elman.models import forecasts
+
             return forecasts.predict(self, X, horizon, covariates, future, past)
         if any(given is not None for given in (horizon, covariates, future, past)):
             raise self._cannot("only a forecast has a horizon and covariates")
@@ -140,6 +142,8 @@ class Model:
         """
         if self.task != "forecast":
             raise self._cannot("only a forecaster knows a next value")
+        from elman.models import forecasts
+
         return forecasts.predict_steps(self, series, covariates, past)
 
     def predict_interval(
@@ -159,6 +163,8 @@ class Model:
         """
         if self.task != "forecast":
             raise self._cannot("only a forecast has intervals")
+        from elman.models import forecasts
+
         return forecasts.predict_interval(self, series, horizon, coverage, covariates, future, past)
 
     def predict_proba(self, X: Any, *, progress: Callable[[int, int], None] | None = None) -> Any:

@@ -67,16 +67,16 @@ def test_a_folder_holds_the_files_and_nothing_else(tmp_path):
 def test_a_failure_leaves_the_old_folder_alone(tmp_path, monkeypatch, place):
     folder = tmp_path / "out"
     write_folder(folder, {"a": b"old"})
-    method = "replace" if place == "the second file" else "rename"
-    calls, wanted, real = [], 1 if place == "the old folder" else 2, getattr(Path, method)
+    owner, method = (os, "fsync") if place == "the second file" else (Path, "rename")
+    calls, wanted, real = [], 1 if place == "the old folder" else 2, getattr(owner, method)
 
-    def fail(self, target):
-        calls.append(target)
+    def fail(*arguments):
+        calls.append(arguments)
         if len(calls) == wanted:
             raise OSError(28, "No space left on device")
-        return real(self, target)
+        return real(*arguments)
 
-    monkeypatch.setattr(Path, method, fail)
+    monkeypatch.setattr(owner, method, fail)
     with pytest.raises(OutputError, match="no space left on device"):
         write_folder(folder, {"a": b"new", "b": b"new"})
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a": b"old"}

@@ -35,6 +35,7 @@ bench: $(READY)  ## ours beside the other program, in one run
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/learning.py
+	$(BIN)/python benchmarks/anywhere.py
 
 docs: $(READY)  ## the site, into docs/_build/html
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html

@@ -51,7 +51,10 @@ def classify(model: Model, X: Any) -> NDArray[Any]:
 
 def probabilities(model: Model, sequences: Encoded, progress: Progress | None = None) -> Floats:
     """Give the probability of each class for each encoded sequence: (B, K)."""
-    return _each(model, sequences, kernels.softmax, progress)
+    from elman.models.few import probabilities_of_few
+
+    few = probabilities_of_few(model, sequences)
+    return few if few is not None else _each(model, sequences, kernels.softmax, progress)
 
 
 def _each(

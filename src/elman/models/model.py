@@ -20,6 +20,7 @@ from elman.models import answers
 from elman.nn.settings import NetworkSettings
 
 if TYPE_CHECKING:
+    from elman.models.few import Stepping
     from elman.models.stream import Stream
     from elman.models.trace import Trace
 
@@ -92,6 +93,13 @@ class Model:
     def parameters(self) -> int:
         """How many numbers were learnt, all members together."""
         return sum(tensor.size for member in self.members for tensor in member.values())
+
+    @cached_property
+    def stepping(self) -> Stepping:
+        """Its networks, packed once, for a few short texts."""
+        from elman.models.few import Stepping
+
+        return Stepping(self)
 
     def predict(
         self,

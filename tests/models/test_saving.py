@@ -11,7 +11,8 @@ import safetensors.numpy
 
 import elman
 from elman.errors import ModelFileError
-from elman.models.saving import KIND, from_bytes, to_bytes
+from elman.models.manifest import KIND
+from elman.models.saving import from_bytes, to_bytes
 from elman.sealed import seal
 
 
@@ -174,7 +175,7 @@ def unknown_cell(manifest, tensors):
         (unknown_part, "E303"),
         (unknown_cell, "E309"),
         (features_of_another_form, "E303"),
-        (training_of_another_form, "E303"),
+        (training_of_another_form, "E308"),
     ],
 )
 def test_a_file_with_other_content_is_refused_though_its_checksum_is_right(data, change, code):

@@ -89,4 +89,4 @@ def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:
 def printable(text: str, most: int) -> str:
     """What a stranger wrote, as a message shows it: on one line, without control codes, cut if it is long."""
     start = text if len(text) <= most else text[:most] + " ..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in start)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in start)

@@ -211,7 +211,7 @@ def another_name(header: dict[str, Any], random: Random) -> None:
 def many_empty_tensors(data: bytes, random: Random) -> bytes:
     """Up to a million tensors without a byte."""
     header, _, body = parts(data)
-    count, end = int(_pick(random, (3000, 9_000, 10_001, 12_000, 100_000, 1_000_000))), len(body)
+    count, end = int(random.choice([9_000, 10_001, 12_000, 1_000_000], p=[0.3, 0.3, 0.3, 0.1])), len(body)
     entry = f'{{"dtype":"F32","shape":[0],"data_offsets":[{end},{end}]}}'
     more = ",".join(f'"members.{n}.x":{entry}' for n in range(count))
     return joined((json.dumps(header)[:-1] + "," + more + "}").encode(), body)

@@ -115,7 +115,8 @@ def _one_sentence(error: ModelFileError, path: Path) -> bool:
 
 def _asked(model: Any, what: str, name: str, known: list[Any], found: dict[str, Any]) -> str:
     try:
-        answers = answers_of(name, model)
+        with np.errstate(all="ignore"):  # a weight of 3e38 is finite, what it gives is not
+            answers = answers_of(name, model)
     except ElmanError:
         return "another"
     except Exception as caught:

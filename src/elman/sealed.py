@@ -85,7 +85,7 @@ def unseal(
     ModelFileError
         With the code and the sentence that ``kind`` has for the flaw.
     """
-    manifest = _manifest(kind, _header(kind, data, len(data), source), source)
+    manifest = manifest_in(kind, data, source)
     check(manifest, source)
     claimed = manifest.pop("sha256")
     try:
@@ -108,6 +108,11 @@ def check_start(kind: Kind, start: bytes, size: int, source: str, check: Callabl
     check(_manifest(kind, header, source), source)
     entries = [entry for name, entry in header.items() if name != "__metadata__"]
     _check_room(kind, entries, size - 8 - int.from_bytes(start[:8], "little"), source)
+
+
+def manifest_in(kind: Kind, data: bytes, source: str) -> Any:
+    """The manifest as it stands in a file, ``sha256`` and all, unchecked but for being strict JSON."""
+    return _manifest(kind, _header(kind, data, len(data), source), source)
 
 
 def refuse(kind: Kind, flaw: Flaw, source: str, error: Exception | None = None) -> NoReturn:

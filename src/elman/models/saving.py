@@ -30,7 +30,7 @@ from elman.models.manifest import (
 )
 from elman.models.model import Model
 from elman.nn.settings import NetworkSettings
-from elman.sealed import Arrays, check_start, seal, unseal
+from elman.sealed import Arrays, check_start, manifest_in, seal, unseal
 
 MOST_FILE_BYTES = 4 << 30
 
@@ -51,6 +51,11 @@ def load(path: str | os.PathLike[str]) -> Model:
     ModelFileError
         If the file is missing, damaged, foreign, or needs a newer elman: one sentence says which.
     """
+    return load_and_manifest(path)[0]
+
+
+def load_and_manifest(path: str | os.PathLike[str]) -> tuple[Model, dict[str, Any]]:
+    """Read a model file as ``load`` does, and the manifest that stands in it."""
     try:
         data = _read(Path(path))
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
@@ -60,7 +65,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         reason = "there is no such file" if missing else (getattr(error, "strerror", None) or str(error))
         message = f"cannot read the model file {path}: {reason.lower()}"
         raise refusal(message, "", "E300", "check the path") from error
-    return from_bytes(data, str(path))
+    return from_bytes(data, str(path)), manifest_in(KIND, data, str(path))
 
 
 def _read(path: Path) -> bytes:

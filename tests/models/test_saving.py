@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 
@@ -11,6 +12,7 @@ import safetensors.numpy
 
 import elman
 from elman.errors import ModelFileError
+from elman.models.fitting import MOST_RECORDS, thinned
 from elman.models.manifest import KIND
 from elman.models.saving import from_bytes, to_bytes
 from elman.sealed import seal
@@ -210,3 +212,20 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_no_training_row_stands_in_the_file(data, rows):
     assert not [text for text in rows[0] if len(text) > 6 and text.encode() in data]
+
+
+def test_what_could_not_be_read_again_is_not_written(fitted):
+    """A header of more than a mebibyte is refused on reading, so it is on writing."""
+    much = dataclasses.replace(fitted.model_, training={"history": [{"epoch": n} for n in range(100_000)]})
+    with pytest.raises(ModelFileError, match="more than the 1,048,576 bytes that may stand there") as caught:
+        to_bytes(much)
+    assert caught.value.code == "E305"
+
+
+def test_a_model_of_many_epochs_keeps_a_history_that_fits():
+    records = [{"epoch": n, "loss": 1 / (n + 1)} for n in range(30_000)]
+    kept = thinned(records)
+    assert len(kept) == MOST_RECORDS
+    assert (kept[0], kept[-1]) == (records[0], records[-1])
+    assert thinned(records[:50]) == records[:50]
+    assert len(json.dumps([{**record, "learning_rate": 1e-3 / 7} for record in kept])) < 1 << 19

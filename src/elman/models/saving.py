@@ -94,7 +94,13 @@ def to_bytes(model: Model) -> bytes:
         "training": model.training,
         "scores": model.scores,
     } | ({"details": model.details} if model.details else {})
-    return seal(KIND, manifest, _tensors(model))
+    data = seal(KIND, manifest, _tensors(model))
+    header = int.from_bytes(data[:8], "little")
+    if header > KIND.most_header_bytes:  # nobody could read it again
+        message = f"the model cannot be saved: what it tells of itself takes {header:,} bytes"
+        most = f"more than the {KIND.most_header_bytes:,} bytes that may stand there"
+        _refuse(f"{message}, {most}", "", "E305", "leave the longest part of training or scores out")
+    return data
 
 
 def from_bytes(data: bytes, source: str = "these bytes") -> Model:

@@ -162,9 +162,81 @@ def unknown_cell(manifest, tensors):
     manifest["settings"]["recurrence"] = "my_cell"
 
 
+def features_that_are_lists(manifest, tensors):
+    manifest["features"] = [[]]
+
+
+def a_billion_networks(manifest, tensors):
+    manifest["members"] = 10**9
+
+
+def a_billion_layers(manifest, tensors):
+    manifest["settings"]["num_layers"] = 10**9
+
+
+def a_billion_units(manifest, tensors):
+    manifest["settings"]["hidden_size"] = 10**9
+
+
+def no_setting(manifest, tensors):
+    del manifest["settings"]["pooling"]
+
+
+def a_truth_value_for_a_count(manifest, tensors):
+    manifest["members"] = True
+
+
+def a_feature_that_is_not_needed(manifest, tensors):
+    manifest["features"] = ["mixed"]
+
+
+def details_of_a_classifier(manifest, tensors):
+    manifest["features"], manifest["details"] = ["details"], {"form": None}
+
+
+def counts_of_other_classes(manifest, tensors):
+    manifest["training"]["class_counts"] = [1, 2]
+
+
+def counts_below_nought(manifest, tensors):
+    manifest["training"]["class_counts"] = [-1, 2, 3]
+
+
+def a_column_of_another_kind(manifest, tensors):
+    manifest["training"]["columns"] = {"input": {"a": 5}}
+
+
+def scores_of_another_form(manifest, tensors):
+    manifest["scores"] = [1]
+
+
+def a_label_of_a_mebibyte(manifest, tensors):
+    texts = [b"%05d" % n for n in range(2000)] + [b"x" * (1 << 20)]
+    tensors["codecs.labels.classes.bytes"] = np.frombuffer(b"".join(texts), np.uint8)
+    tensors["codecs.labels.classes.offsets"] = np.cumsum([0, *map(len, texts)]).astype(np.int64)
+
+
+def expected_answers_of_another_type(manifest, tensors):
+    tensors["self_test.outputs"] = tensors["self_test.outputs"].astype(np.float64)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        (features_that_are_lists, "E303"),
+        (a_billion_networks, "E306"),
+        (a_billion_layers, "E306"),
+        (a_billion_units, "E306"),
+        (no_setting, "E306"),
+        (a_truth_value_for_a_count, "E303"),
+        (a_feature_that_is_not_needed, "E306"),
+        (details_of_a_classifier, "E306"),
+        (counts_of_other_classes, "E306"),
+        (counts_below_nought, "E303"),
+        (a_column_of_another_kind, "E303"),
+        (scores_of_another_form, "E303"),
+        (a_label_of_a_mebibyte, "E322"),
+        (expected_answers_of_another_type, "E307"),
         (set_format, "E308"),
         (need_feature, "E308"),
         (drop_tensor, "E306"),

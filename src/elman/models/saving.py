@@ -58,9 +58,9 @@ def load_and_manifest(path: str | os.PathLike[str]) -> tuple[Model, dict[str, An
     """Read a model file as ``load`` does, and the manifest that stands in it."""
     try:
         data = _read(Path(path))
+    except ModelFileError:
+        raise
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
-        if isinstance(error, ModelFileError):
-            raise
         missing = isinstance(error, FileNotFoundError)
         reason = "there is no such file" if missing else (getattr(error, "strerror", None) or str(error))
         message = f"cannot read the model file {path}: {reason.lower()}"

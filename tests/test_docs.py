@@ -149,7 +149,7 @@ def test_the_way_of_a_file_in_the_readme(folder: Path) -> None:
     assert [line.split(",")[0] for line in answers] == ["name", "Martini", "Kowalski"]
     assert answers == shown["name,prediction"].splitlines()
     info = run_elman("info", "names.safetensors")
-    assert labels(info.stdout)[:13] == labels(shown["file:"])
+    assert labels(info.stdout)[:14] == labels(shown["file:"])
     assert results["train"].stdout.splitlines()[1].split() == shown_headings(shown)
 
 

@@ -84,3 +84,9 @@ def missing_extra(library: str, extra: str, purpose: str) -> MissingExtraError:
     return MissingExtraError(
         f"{purpose} needs {library}, which is not installed", help=f'pip install "elman[{extra}]"'
     )
+
+
+def printable(text: str, most: int) -> str:
+    """What a stranger wrote, as a message shows it: on one line, without control codes, cut if it is long."""
+    start = text if len(text) <= most else text[:most] + " ..."
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in start)

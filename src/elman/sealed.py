@@ -18,7 +18,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from elman.errors import ModelFileError
+from elman.errors import ModelFileError, printable
 
 Arrays = dict[str, NDArray[Any]]
 Flaw = Literal["cut", "header", "crowded", "foreign", "manifest", "tensors", "checksum"]
@@ -85,7 +85,7 @@ def unseal(
     ModelFileError
         With the code and the sentence that ``kind`` has for the flaw.
     """
-    manifest = _manifest(kind, data, source)
+    manifest = manifest_in(kind, data, source)
     check(manifest, source)
     claimed = manifest.pop("sha256")
     try:
@@ -98,10 +98,27 @@ def unseal(
     return manifest, tensors
 
 
+def check_start(kind: Kind, start: bytes, size: int, source: str, check: Callable[[Any, str], None]) -> None:
+    """Refuse a file of ``size`` bytes by its header, before the rest of it is read.
+
+    ``start`` holds its first bytes: 8 and the most that a header may have, or all that there are. ``check``
+    is that of ``unseal``.
+    """
+    header = _header(kind, start, size, source)
+    check(_manifest(kind, header, source), source)
+    entries = [entry for name, entry in header.items() if name != "__metadata__"]
+    _check_room(kind, entries, size - 8 - int.from_bytes(start[:8], "little"), source)
+
+
+def manifest_in(kind: Kind, data: bytes, source: str) -> Any:
+    """The manifest as it stands in a file, ``sha256`` and all, unchecked but for being strict JSON."""
+    return _manifest(kind, _header(kind, data, len(data), source), source)
+
+
 def refuse(kind: Kind, flaw: Flaw, source: str, error: Exception | None = None) -> NoReturn:
     """Raise the ``ModelFileError`` that ``kind`` has for ``flaw``."""
     code, sentence = kind.refusals[flaw]
-    message = f"{source} {sentence.format(error=error)}"
+    message = f"{source} {sentence.format(error=printable(str(error), 200))}"
     raise ModelFileError(message, code=code, where=source if kind.placed else "", help=kind.help) from error
 
 
@@ -119,14 +136,17 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _finite(text: str) -> float:
     number = float(text)  # json would make an infinity of 1e999
     if not math.isfinite(number):
-        raise ValueError(f"{text} is not a finite number")
+        raise ValueError(f"{printable(text, 40)} is not a finite number")
     return number
 
 
-def _header(kind: Kind, data: bytes, source: str) -> dict[str, Any]:
-    """Read the safetensors header by hand: its length in 8 bytes, capped before the JSON is parsed."""
+def _header(kind: Kind, data: bytes, total: int, source: str) -> dict[str, Any]:
+    """Read the safetensors header by hand: its length in 8 bytes, capped before the JSON is parsed.
+
+    ``data`` begins a file of ``total`` bytes.
+    """
     size = int.from_bytes(data[:8], "little")
-    if not 2 <= size <= min(kind.most_header_bytes, len(data) - 8):
+    if total < 8 or not 2 <= size <= min(kind.most_header_bytes, total - 8):
         refuse(kind, "cut", source)
     try:
         header = strict_json(data[8 : 8 + size].decode())
@@ -135,8 +155,18 @@ def _header(kind: Kind, data: bytes, source: str) -> dict[str, Any]:
     return header if isinstance(header, dict) else {}
 
 
-def _manifest(kind: Kind, data: bytes, source: str) -> Any:
-    header = _header(kind, data, source)
+def _check_room(kind: Kind, entries: list[Any], room: int, source: str) -> None:
+    """Refuse tensors that do not end where the file does; how they lie within, safetensors checks."""
+    try:
+        filled = max((int(entry["data_offsets"][1]) for entry in entries), default=0)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        refuse(kind, "tensors", source, ValueError("an entry of its header is not one of a tensor"))
+    if filled != room:
+        error = f"its header tells of {filled} bytes of tensors, and there are {room}"
+        refuse(kind, "tensors", source, ValueError(error))
+
+
+def _manifest(kind: Kind, header: dict[str, Any], source: str) -> Any:
     if kind.most_tensors is not None and len(header.keys() - {"__metadata__"}) > kind.most_tensors:
         refuse(kind, "crowded", source)
     metadata = header.get("__metadata__")

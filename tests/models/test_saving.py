@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 
@@ -11,7 +12,9 @@ import safetensors.numpy
 
 import elman
 from elman.errors import ModelFileError
-from elman.models.saving import KIND, from_bytes, to_bytes
+from elman.models.fitting import MOST_RECORDS, thinned
+from elman.models.manifest import KIND
+from elman.models.saving import from_bytes, to_bytes
 from elman.sealed import seal
 
 
@@ -159,9 +162,81 @@ def unknown_cell(manifest, tensors):
     manifest["settings"]["recurrence"] = "my_cell"
 
 
+def features_that_are_lists(manifest, tensors):
+    manifest["features"] = [[]]
+
+
+def a_billion_networks(manifest, tensors):
+    manifest["members"] = 10**9
+
+
+def a_billion_layers(manifest, tensors):
+    manifest["settings"]["num_layers"] = 10**9
+
+
+def a_billion_units(manifest, tensors):
+    manifest["settings"]["hidden_size"] = 10**9
+
+
+def no_setting(manifest, tensors):
+    del manifest["settings"]["pooling"]
+
+
+def a_truth_value_for_a_count(manifest, tensors):
+    manifest["members"] = True
+
+
+def a_feature_that_is_not_needed(manifest, tensors):
+    manifest["features"] = ["mixed"]
+
+
+def details_of_a_classifier(manifest, tensors):
+    manifest["features"], manifest["details"] = ["details"], {"form": None}
+
+
+def counts_of_other_classes(manifest, tensors):
+    manifest["training"]["class_counts"] = [1, 2]
+
+
+def counts_below_nought(manifest, tensors):
+    manifest["training"]["class_counts"] = [-1, 2, 3]
+
+
+def a_column_of_another_kind(manifest, tensors):
+    manifest["training"]["columns"] = {"input": {"a": 5}}
+
+
+def scores_of_another_form(manifest, tensors):
+    manifest["scores"] = [1]
+
+
+def a_label_of_a_mebibyte(manifest, tensors):
+    texts = [b"%05d" % n for n in range(2000)] + [b"x" * (1 << 20)]
+    tensors["codecs.labels.classes.bytes"] = np.frombuffer(b"".join(texts), np.uint8)
+    tensors["codecs.labels.classes.offsets"] = np.cumsum([0, *map(len, texts)]).astype(np.int64)
+
+
+def expected_answers_of_another_type(manifest, tensors):
+    tensors["self_test.outputs"] = tensors["self_test.outputs"].astype(np.float64)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        (features_that_are_lists, "E303"),
+        (a_billion_networks, "E306"),
+        (a_billion_layers, "E306"),
+        (a_billion_units, "E306"),
+        (no_setting, "E306"),
+        (a_truth_value_for_a_count, "E303"),
+        (a_feature_that_is_not_needed, "E306"),
+        (details_of_a_classifier, "E306"),
+        (counts_of_other_classes, "E306"),
+        (counts_below_nought, "E303"),
+        (a_column_of_another_kind, "E303"),
+        (scores_of_another_form, "E303"),
+        (a_label_of_a_mebibyte, "E322"),
+        (expected_answers_of_another_type, "E307"),
         (set_format, "E308"),
         (need_feature, "E308"),
         (drop_tensor, "E306"),
@@ -174,7 +249,7 @@ def unknown_cell(manifest, tensors):
         (unknown_part, "E303"),
         (unknown_cell, "E309"),
         (features_of_another_form, "E303"),
-        (training_of_another_form, "E303"),
+        (training_of_another_form, "E308"),
     ],
 )
 def test_a_file_with_other_content_is_refused_though_its_checksum_is_right(data, change, code):
@@ -209,3 +284,20 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_no_training_row_stands_in_the_file(data, rows):
     assert not [text for text in rows[0] if len(text) > 6 and text.encode() in data]
+
+
+def test_what_could_not_be_read_again_is_not_written(fitted):
+    """A header of more than a mebibyte is refused on reading, so it is on writing."""
+    much = dataclasses.replace(fitted.model_, training={"history": [{"epoch": n} for n in range(100_000)]})
+    with pytest.raises(ModelFileError, match="more than the 1,048,576 bytes that may stand there") as caught:
+        to_bytes(much)
+    assert caught.value.code == "E305"
+
+
+def test_a_model_of_many_epochs_keeps_a_history_that_fits():
+    records = [{"epoch": n, "loss": 1 / (n + 1)} for n in range(30_000)]
+    kept = thinned(records)
+    assert len(kept) == MOST_RECORDS
+    assert (kept[0], kept[-1]) == (records[0], records[-1])
+    assert thinned(records[:50]) == records[:50]
+    assert len(json.dumps([{**record, "learning_rate": 1e-3 / 7} for record in kept])) < 1 << 19

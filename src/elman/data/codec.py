@@ -420,6 +420,9 @@ class LabelCodec:
             )
 
 
+MOST_CELLS = 1 << 24
+"""Characters of room that the names of all classes may take: 64 MiB."""
+
 _LABEL_TYPES = {"str", "bool", "float16", "float32", "float64"}
 _LABEL_TYPES |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
@@ -436,6 +439,8 @@ def _restored_classes(kind: str, arrays: Arrays) -> npt.NDArray[Any]:
         texts = unpack(arrays, "classes")
         if any("\0" in text for text in texts):  # NumPy would drop one at the end
             raise damaged("a class holds a NUL character", "E322")
+        if len(texts) * max(map(len, texts), default=0) > MOST_CELLS:  # NumPy gives all the longest's room
+            raise damaged("its classes are longer than those of any model", "E322")
         return np.array(texts, dtype=np.str_)
     check_names(arrays, {"classes"})
     if kind != "bool":

@@ -39,9 +39,9 @@ def unpack(arrays: Arrays, name: str) -> list[str]:
     """
     data = checked(arrays, f"{name}.bytes", np.uint8).tobytes()
     offsets = checked(arrays, f"{name}.offsets", np.int64)
-    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(data) or np.any(np.diff(offsets) < 0):
-        raise damaged(f"{name}.offsets does not rise from 0 to the number of bytes", "E322")
     ends = offsets.tolist()
+    if not ends or ends[0] != 0 or ends[-1] != len(data) or ends != sorted(ends):
+        raise damaged(f"{name}.offsets does not rise from 0 to the number of bytes", "E322")
     try:
         texts = [data[start:end].decode("utf-8") for start, end in itertools.pairwise(ends)]
     except UnicodeDecodeError:

@@ -10,7 +10,7 @@ from elman.data.codec import LabelCodec, TextCodec
 from elman.data.kinds import CODECS, Codec, Reader
 from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
-from elman.data.prompt import PromptCodec
+from elman.data.prompt import PromptCodec, next_codec
 from elman.models.answers import TASKS
 from elman.models.model import Model
 from elman.sealed import Arrays
@@ -45,7 +45,15 @@ def restore(task: str, settings: dict[str, Any], tensors: Arrays) -> tuple[Reade
         raise ValueError(f"it cannot {task} what a {inputs.kind} codec reads")
     if targets.kind not in TASKS[task].targets or not isinstance(targets, (LabelCodec, NumberCodec)):
         raise ValueError(f"it cannot {task} with answers of a {targets.kind} codec")
+    _check_next(inputs, targets)
     return inputs, targets
+
+
+def _check_next(inputs: Reader, targets: LabelCodec | NumberCodec) -> None:
+    if not isinstance(inputs, PromptCodec) or not isinstance(targets, LabelCodec):
+        return
+    if not np.array_equal(targets.classes_, next_codec(inputs).classes_):
+        raise ValueError("what it writes next is not what it reads")
 
 
 def check_same(inputs: Codec, targets: Codec) -> None:

@@ -62,6 +62,17 @@ def settings_that_matter(settings: FitSettings, seed: int) -> dict[str, Any]:
     return {k: v for k, v in asdict(settings).items() if k not in FREE} | {"random_state": seed}
 
 
+MOST_RECORDS = 2_000
+"""Epochs that the model file tells of; its manifest has room for some thousands."""
+
+
+def thinned(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most ``MOST_RECORDS`` of the records, evenly apart, the first and the last among them."""
+    if len(history) <= MOST_RECORDS:
+        return history
+    return [history[n] for n in np.linspace(0, len(history) - 1, MOST_RECORDS).astype(int).tolist()]
+
+
 def about(learning: Learning, **counts: Any) -> dict[str, Any]:
     """What the model file tells of how it was learnt: JSON values, the same for the same run."""
     network, settings = asdict(NetworkSettings()), settings_that_matter(learning.settings, learning.plan.seed)
@@ -70,7 +81,7 @@ def about(learning: Learning, **counts: Any) -> dict[str, Any]:
         "libraries": {"numpy": np.__version__, "torch": torch.__version__},
         "settings": {name: value for name, value in settings.items() if name not in network},
         **counts,
-        "history": learning.history,
+        "history": thinned(learning.history),
         "complete": learning.complete,
     }
 

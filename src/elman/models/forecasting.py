@@ -79,6 +79,9 @@ def check_details(model: Model) -> None:
     from elman.models.codecs import check_same
 
     form = Form.of(model)
+    if not model.details.keys() <= {"form", "intervals"}:
+        raise ValueError("its details are other than those of a forecast")
+    _check_widths(model.details.get("intervals"), form)
     if form.plain:
         return check_same(model.inputs, model.targets)
     reads, says = model.inputs.settings(), model.numbers.features
@@ -86,15 +89,21 @@ def check_details(model: Model) -> None:
         raise ValueError(f"it reads other numbers than its forecast needs ({reads})")
     if says != form.values * form.horizon:
         raise ValueError("it says other numbers than its forecast needs")
-    _check_widths(model.details.get("intervals"), form)
     return None
 
 
 def _check_widths(intervals: Any, form: Form) -> None:
+    """Raise ``ValueError`` unless intervals are coverages that rise, each with half widths (J, D)."""
     if intervals is None:
         return
-    widths = np.array([level["widths"] for level in intervals], np.float64)
-    if widths.ndim != 3 or widths.shape[2] != form.values or not np.isfinite(widths).all():
+    levels = [level["coverage"] for level in intervals]
+    if not all(level.keys() == {"coverage", "widths"} for level in intervals) or not all(
+        type(level) is float and 0 < level < 1 for level in levels
+    ):
+        raise ValueError("its intervals are none")
+    parts = [np.array(level["widths"]) for level in intervals]
+    fits = all(p.ndim == 2 and p.shape[1] == form.values and p.dtype.kind in "if" for p in parts)
+    if levels != sorted(set(levels)) or not fits or not all((p >= 0).all() for p in parts):
         raise ValueError("its intervals are none")
 
 

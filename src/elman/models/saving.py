@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+import stat
 from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
-from elman.cells import CELLS, check_cell
-from elman.data.codec import LabelCodec, TextCodec
+from elman.cells import check_cell
+from elman.data.codec import LabelCodec
 from elman.data.kinds import Reader
-from elman.errors import ElmanError, ModelFileError
+from elman.errors import ModelFileError
 from elman.files import write_whole
 from elman.kernels.forward import cell_of, input_width, tensor_shapes
 from elman.models import codecs, self_test
 from elman.models.answers import BUILT_IN, TASKS
 from elman.models.forecasting import check_details
+from elman.models.manifest import (
+    FORMAT,
+    KIND,
+    check_manifest,
+    check_registered,
+    features_of,
+    refusal,
+    settings_from,
+    settings_of,
+)
 from elman.models.model import Model
 from elman.nn.settings import NetworkSettings
-from elman.sealed import Arrays, Kind, refuse, seal, unseal
-from elman.settings import check_settings
-
-FORMAT = 1
-FEATURES = frozenset({"numbers", "one-hot", "details", "mixed", "prompt"})
-"""What this version can read beyond format 1; a file that requires more is refused."""
-
-LATER = {"symbols": "embedding", "memory": None}
-"""Settings that format 1 did not begin with, and the value that goes without saying."""
+from elman.sealed import Arrays, check_start, manifest_in, seal, unseal
 
 MOST_FILE_BYTES = 4 << 30
-KIND = Kind(
-    key="elman",
-    refusals={
-        "cut": ("E301", "is not a model file, or it was cut short"),
-        "header": ("E301", "is not a model file: its header cannot be read ({error})"),
-        "crowded": ("E305", "holds more tensors than any model"),
-        "foreign": ("E302", "is a safetensors file that elman did not write"),
-        "manifest": ("E301", "is not a model file: its header cannot be read ({error})"),
-        "tensors": ("E303", "is damaged: {error}"),
-        "checksum": ("E304", "is damaged: its checksum does not match its content"),
-    },
-    help="train it again, or copy it anew",
-    most_header_bytes=1 << 20,
-    most_tensors=10_000,
-    placed=True,
-)
-_MANIFEST_KEYS = {
-    "codecs",
-    "features",
-    "format",
-    "members",
-    "scores",
-    "settings",
-    "sha256",
-    "task",
-    "training",
-}
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -76,67 +51,82 @@ def load(path: str | os.PathLike[str]) -> Model:
     ModelFileError
         If the file is missing, damaged, foreign, or needs a newer elman: one sentence says which.
     """
-    path = Path(path)
+    return load_and_manifest(path)[0]
+
+
+def load_and_manifest(path: str | os.PathLike[str]) -> tuple[Model, dict[str, Any]]:
+    """Read a model file as ``load`` does, and the manifest that stands in it."""
     try:
-        if path.stat().st_size > MOST_FILE_BYTES:
-            _refuse(f"{path} is larger than any model file", str(path), "E305")
-        data = path.read_bytes()
-    except OSError as error:
-        reason = (
-            "there is no such file"
-            if isinstance(error, FileNotFoundError)
-            else (error.strerror or str(error))
-        )
-        raise ModelFileError(
-            f"cannot read the model file {path}: {reason.lower()}", code="E300", help="check the path"
-        ) from error
-    return from_bytes(data, str(path))
+        data = _read(Path(path))
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        missing = isinstance(error, FileNotFoundError)
+        reason = "there is no such file" if missing else (getattr(error, "strerror", None) or str(error))
+        message = f"cannot read the model file {path}: {reason.lower()}"
+        raise refusal(message, "", "E300", "check the path") from error
+    return from_bytes(data, str(path)), manifest_in(KIND, data, str(path))
+
+
+def _read(path: Path) -> bytes:
+    """The file's bytes; its kind, size and header are looked at before the rest of it is read."""
+    found, source = path.stat(), str(path)
+    if not stat.S_ISREG(found.st_mode):  # a pipe or a device may never end
+        what = "it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no ordinary file"
+        raise refusal(f"cannot read the model file {path}: {what}", "", "E300", "check the path")
+    if found.st_size > MOST_FILE_BYTES:
+        _refuse(f"{path} is larger than any model file", source, "E305")
+    with path.open("rb") as file:
+        check_start(KIND, file.read(8 + KIND.most_header_bytes), found.st_size, source, check_manifest)
+        file.seek(0)
+        return file.read(found.st_size)
 
 
 def to_bytes(model: Model) -> bytes:
     """Write the model file's bytes; the same model always gives the same ones."""
     manifest = {
         "format": FORMAT,
-        "features": _features(model),
+        "features": features_of(model),
         "task": model.task,
-        "settings": _settings(model),
+        "settings": settings_of(model),
         "codecs": {part: codecs.describe(part, codec) for part, codec in codecs.of(model).items()},
         "members": len(model.members),
         "training": model.training,
         "scores": model.scores,
     } | ({"details": model.details} if model.details else {})
-    return seal(KIND, manifest, _tensors(model))
+    data = seal(KIND, manifest, _tensors(model))
+    header = int.from_bytes(data[:8], "little")
+    if header > KIND.most_header_bytes:  # nobody could read it again
+        message = f"the model cannot be saved: what it tells of itself takes {header:,} bytes"
+        most = f"more than the {KIND.most_header_bytes:,} bytes that may stand there"
+        _refuse(f"{message}, {most}", "", "E305", "leave the longest part of training or scores out")
+    return data
 
 
 def from_bytes(data: bytes, source: str = "these bytes") -> Model:
     """Read a model file from its bytes; ``source`` names it in errors."""
-    if len(data) < 8:
-        _refuse(f"{source} is not a model file: it is {len(data)} bytes long", source, "E301")
-    manifest, tensors = unseal(KIND, data, source, _check_manifest)
-    _check_registered(manifest, source)
+    manifest, tensors = unseal(KIND, data, source, check_manifest)
+    check_registered(manifest, source)
     try:
-        model = _rebuild(manifest, tensors)
-    except ModelFileError:
+        with np.errstate(all="ignore"):  # a value beyond all bounds is found by the answers
+            model = _rebuild(manifest, tensors)
+            answers = self_test.outputs(model)
+    except MemoryError:
         raise
-    except (ElmanError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _error(
+    except ModelFileError as error:
+        raise refusal(f"{source}: {error.message}", source, error.code, error.help) from error
+    except Exception as error:  # what a strange file, or a cell of one's own, leads to cannot be listed
+        raise refusal(
             f"{source} is not a model that this elman understands: {error}", source, "E306"
         ) from error
-    _run_self_test(model, tensors, source)
+    if not self_test.agree(answers, tensors.get("self_test.outputs")):
+        _refuse(
+            f"{source} does not give the answers that it gave where it was written",
+            source,
+            "E307",
+            "run elman doctor, and report this with its output",
+        )
     return model
-
-
-def _features(model: Model) -> list[str]:
-    """What a reader must know beyond texts and labels."""
-    texts = isinstance(model.inputs, TextCodec) and isinstance(model.targets, LabelCodec)
-    kinds = [model.inputs.kind] if model.inputs.kind in FEATURES else [] if texts else ["numbers"]
-    return kinds + ["one-hot"] * (model.settings.symbols == "one-hot") + ["details"] * bool(model.details)
-
-
-def _settings(model: Model) -> dict[str, Any]:
-    """The network's settings; one that came later stands there only where it differs from its default."""
-    settings = dataclasses.asdict(model.settings)
-    return {name: value for name, value in settings.items() if name not in LATER or value != LATER[name]}
 
 
 def _tensors(model: Model) -> Arrays:
@@ -150,13 +140,12 @@ def _tensors(model: Model) -> Arrays:
 
 
 def _rebuild(manifest: dict[str, Any], tensors: Arrays) -> Model:
+    settings = settings_from(manifest)
+    members = _members(tensors, manifest["members"])
     inputs, targets = codecs.restore(manifest["task"], manifest["codecs"], tensors)
-    settings = NetworkSettings(**manifest["settings"])
-    check_settings(settings)
     _check_columns(settings, inputs)
-    members = tuple(codecs.under(f"members.{m}.", tensors) for m in range(manifest["members"]))
     known = sum(map(len, members)) + len(inputs.arrays()) + len(targets.arrays()) + 1
-    if not members or known != len(tensors):
+    if known != len(tensors):
         raise ValueError("it holds other tensors than its settings imply")
     model = Model(
         manifest["task"],
@@ -168,12 +157,40 @@ def _rebuild(manifest: dict[str, Any], tensors: Arrays) -> Model:
         manifest["scores"],
         manifest.get("details", {}),
     )
+    _check_whole(model, manifest["features"])
+    return model
+
+
+def _members(tensors: Arrays, count: int) -> tuple[Arrays, ...]:
+    """The weights of each network, found in one pass over the tensors."""
+    if not 1 <= count <= len(tensors):
+        raise ValueError(f"it cannot hold {count} networks")
+    found: dict[str, Arrays] = {str(member): {} for member in range(count)}
+    for name, array in tensors.items():
+        part, _, rest = name.partition(".")
+        member, _, weight = rest.partition(".")
+        if part == "members" and member in found:
+            found[member][weight] = array
+    return tuple(found.values())
+
+
+def _check_whole(model: Model, features: list[str]) -> None:
+    """Raise an error unless all parts of a model fit one another."""
+    if sorted(features) != sorted(features_of(model)):
+        raise ValueError("it asks for other features than it needs")
     if model.task == "forecast":
         check_details(model)
-    for member in members:
-        _check_shapes(member, shapes_of(model))
+    elif model.details:
+        raise ValueError(f"nothing that learnt to {model.task} has details")
+    counts = model.training.get("class_counts")
+    if counts is not None and not (
+        isinstance(model.targets, LabelCodec) and len(counts) == len(model.targets.classes_)
+    ):
+        raise ValueError("it counts other classes than it has")
+    shapes = shapes_of(model)
+    for member in model.members:
+        _check_shapes(member, shapes)
     _check_own_cell(model)
-    return model
 
 
 def _check_columns(settings: NetworkSettings, inputs: Reader) -> None:
@@ -207,54 +224,5 @@ def _check_own_cell(model: Model) -> None:
         check_cell(cell, width, codecs.outputs_of(model.targets))
 
 
-def _run_self_test(model: Model, tensors: Arrays, source: str) -> None:
-    if not self_test.agree(self_test.outputs(model), tensors.get("self_test.outputs")):
-        _refuse(
-            f"{source} does not give the answers that it gave where it was written",
-            source,
-            "E307",
-            "run elman doctor, and report this with its output",
-        )
-
-
-def _check_manifest(manifest: Any, source: str) -> None:
-    if not isinstance(manifest, dict):
-        refuse(KIND, "foreign", source)
-    _check_age(manifest, source)
-    wanted = _MANIFEST_KEYS | ({"details"} if "details" in manifest["features"] else set())
-    if manifest.keys() != wanted or not isinstance(manifest.get("details", {}), dict):
-        _refuse(f"{source} is damaged: its manifest has other parts than a model file has", source, "E303")
-
-
-def _check_age(manifest: dict[str, Any], source: str) -> None:
-    features, training = manifest.get("features"), manifest.get("training")
-    if not isinstance(features, list) or not isinstance(training, dict):
-        _refuse(f"{source} is damaged: its manifest is not of the form that a model file has", source, "E303")
-    if manifest.get("format") != FORMAT or any(feature not in FEATURES for feature in features):
-        version = training.get("elman", "a newer version")
-        _refuse(
-            f"{source} needs a newer elman: it was written by {version}",
-            source,
-            "E308",
-            "pip install -U elman",
-        )
-
-
-def _check_registered(manifest: dict[str, Any], source: str) -> None:
-    """Ask for a cell of one's own that is not there; nothing is imported by itself."""
-    settings = manifest["settings"]
-    name = settings.get("recurrence") if isinstance(settings, dict) else None
-    if isinstance(name, str) and name not in CELLS:
-        message = f"{source} holds a network of the cell {name!r}, which is not registered here"
-        help_ = (
-            "register its class with elman.cells.register (in a shell: --cell-from FILE.py), then load again"
-        )
-        _refuse(message, source, "E309", help_)
-
-
-def _error(message: str, source: str, code: str, hint: str = KIND.help) -> ModelFileError:
-    return ModelFileError(message, code=code, where=source, help=hint)
-
-
 def _refuse(message: str, source: str, code: str, hint: str = KIND.help) -> NoReturn:
-    raise _error(message, source, code, hint)
+    raise refusal(message, source, code, hint)

@@ -42,9 +42,10 @@ def inputs(model: Model) -> Encoded:
 
 def agree(found: NDArray[np.float32], expected: NDArray[np.float32] | None) -> bool:
     """Whether the answers are those expected."""
-    if expected is None or found.shape != expected.shape:
+    if expected is None or found.shape != expected.shape or found.dtype != expected.dtype:
         return False
-    return bool(np.all(np.abs(found - expected) <= TOLERANCE * np.maximum(1, np.abs(expected))))
+    with np.errstate(all="ignore"):
+        return bool(np.all(np.abs(found - expected) <= TOLERANCE * np.maximum(1, np.abs(expected))))
 
 
 def _texts(codec: TextCodec) -> list[str]:

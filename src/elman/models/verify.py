@@ -1,4 +1,4 @@
-"""Whether a model gives one answer: the same sequences run in every way, and how far the answers lie apart."""
+"""Whether a model gives one answer: the same sequences run in every way, and how far apart answers are."""
 
 from __future__ import annotations
 
@@ -88,6 +88,8 @@ class _Verification:
 
     def __post_init__(self) -> None:
         self.units = [units(self.model, row) for row in self.rows]
+        pairs = zip(self.cases, self.wanted, strict=True)
+        self.marks = [runs.marks(self.model, case, whole) for case, whole in pairs]
         self.steps = None if runs.is_whole(self.model) else 0
         self.own = not issubclass(cell_class(self.model.settings.recurrence), BUILT_IN)
         self.native = compiled.module is not None and not compiled.off
@@ -133,7 +135,9 @@ class _Verification:
             yield Line("ONNX", REPORTED, note=f"not checked: {reason}")
             return
         yield self._near("ONNX, one step", self._single_steps(self._graph_step(exported)))
-        yield self._reported("ONNX, whole", exported.run(self.rows)[0])
+        groups = range(0, len(self.rows), runs.TOGETHER)
+        whole = [one for n in groups for one in exported.run(self.rows[n : n + runs.TOGETHER])[0]]
+        yield self._reported("ONNX, whole", whole)
         if exported.step is not None:
             yield self._reported("ONNX, step by step", self._graph_steps(exported))
 
@@ -168,12 +172,13 @@ class _Verification:
         return self.wanted[n] if empty else runs.in_chunks(self.model, self.rows[n], size)
 
     def _streams(self, gap: Gap | None = None) -> Gap:
+        """What streams say, beside the marks; added to ``gap``."""
         gap = gap or Gap()
-        for n, case in enumerate(self.cases):
-            said = runs.streamed(self.model, case, self.wanted[n])
-            for step, found, wanted in zip(*said, strict=True):
+        for n, (case, (steps, wanted)) in enumerate(zip(self.cases, self.marks, strict=True)):
+            said = runs.streamed(self.model, case, steps)
+            for step, found, right in zip(steps, said, wanted, strict=True):
                 unit = self.units[n][step] if self.units[n].ndim > 1 else self.units[n]
-                gap.see(found.reshape(wanted.shape), wanted, unit, n, step)
+                gap.see(found.reshape(right.shape)[None], right[None], unit, n, step)
         return gap
 
     def _single_steps(self, other: Callable[[Moment], Any]) -> Gap:

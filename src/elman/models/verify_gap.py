@@ -39,7 +39,7 @@ class Gap:
 
 
 def _apart(found: Answer, wanted: Answer, unit: NDArray[Any]) -> NDArray[np.float64]:
-    """Every difference as a share of max(1, |y|) in the network's units; two NaN are equal, one is infinity."""
+    """Differences as shares of max(1, |y|) in the network's units; two NaN are equal, one is infinite."""
     with np.errstate(invalid="ignore"):
         away = np.abs(found - wanted) / unit / np.maximum(1, np.abs(wanted) / unit)
     equal = (found == wanted) | (np.isnan(found) & np.isnan(wanted))

@@ -50,7 +50,8 @@ def alone(model: Model, rows: Sequence[Row]) -> list[Answer]:
 
 def in_batches(model: Model, rows: Sequence[Row], size: int) -> list[Answer]:
     """So many at a time, in company drawn at random."""
-    order, found = np.random.default_rng(size).permutation(len(rows)).tolist(), {}
+    found: dict[int, Answer] = {}
+    order = np.random.default_rng(size).permutation(len(rows)).tolist()
     for start in range(0, len(rows), size):
         some = order[start : start + size]
         found |= dict(zip(some, answers_to(model, [rows[n] for n in some]), strict=True))
@@ -129,27 +130,40 @@ def _said(model: Model, parts: Sequence[NDArray[np.float32]], rows: Sequence[Row
     return [in_units(model, one, row) for one, row in zip(said, rows, strict=True)]
 
 
-class Streamed(NamedTuple):
-    """What a stream said after some steps, and the answers to the sequence up to each."""
+class Marks(NamedTuple):
+    """Steps of a sequence at which a stream is listened to, and what it must say there."""
 
     steps: list[int]
-    found: list[Answer]
     wanted: list[Answer]
 
 
-def streamed(model: Model, case: Case, whole: Answer) -> Streamed:
-    """One value at a time by ``Model.stream``, beside ``whole`` or beside what is said of each prefix."""
-    values = stream_steps(model, case)
-    first = 1 if isinstance(model.inputs, PromptCodec) else 0  # a generator answers before any symbol
-    if model.causal and not is_whole(model) and len(values) + first == steps_of(case.row):
-        found = _stream(model, case, values)
-        return Streamed(list(range(len(found))), found, list(whole))
-    counts = _some(len(values), model.causal)
-    found = _stream(model, case, values[: counts[-1] if counts else 0])
-    steps = [count - 1 + first for count in counts]
+def marks(model: Model, case: Case, whole: Answer) -> Marks:
+    """What ``whole`` says at every step; or, where it does not, what is said of the sequence up to some."""
+    values, first = len(stream_steps(model, case)), _before(model)
+    if model.causal and not is_whole(model) and values + first == steps_of(case.row):
+        return Marks(list(range(values + first)), list(whole))
+    counts = _some(values, model.causal)
     prefixes = answers_to(model, [prefix(model, case, count) for count in counts]) if counts else []
     wanted = prefixes if is_whole(model) else [said[-1] for said in prefixes]
-    return Streamed(steps, [found[step] for step in steps], wanted)
+    return Marks([count - 1 + first for count in counts], wanted)
+
+
+def streamed(model: Model, case: Case, steps: Sequence[int]) -> list[Answer]:
+    """What ``Model.stream`` says at these steps, one value at a time."""
+    if not steps:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PrefixStreamWarning)
+        stream = model.stream(condition=case.condition)
+    said = [] if stream.first is None else [stream.first]
+    values = stream_steps(model, case)[: steps[-1] + 1 - _before(model)]
+    said += [stream.step(**value) for value in values]
+    return [_answer(said[step]) for step in steps]
+
+
+def _before(model: Model) -> int:
+    """How many answers a stream gives before it has read a value: a generator's first."""
+    return int(isinstance(model.inputs, PromptCodec))
 
 
 def _some(count: int, causal: bool) -> list[int]:
@@ -157,15 +171,6 @@ def _some(count: int, causal: bool) -> list[int]:
     if count <= PREFIXES or not causal:
         return list(range(1, min(count, PREFIXES) + 1))
     return sorted({int(n) for n in np.linspace(1, count, PREFIXES)})
-
-
-def _stream(model: Model, case: Case, values: list[dict[str, Any]]) -> list[Answer]:
-    """What a stream says before the first value, if anything, and after each."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PrefixStreamWarning)
-        stream = model.stream(condition=case.condition)
-    said = [] if stream.first is None else [stream.first]
-    return [_answer(step) for step in [*said, *(stream.step(**value) for value in values)]]
 
 
 def _answer(step: Step) -> Answer:

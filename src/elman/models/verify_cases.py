@@ -103,7 +103,7 @@ def prefix(model: Model, case: Case, count: int) -> Row:
     codec = text_codec(model)
     if case.symbols is None or codec is None:
         return part(case.row, 0, count)
-    text = codec.joined(list(case.symbols[:count]))
+    text = (" " if codec.unit == "word" else "").join(case.symbols[:count])
     if case.numbers is not None:
         numbers = case.numbers if case.numbers.ndim == 1 else case.numbers[:count]
         return rows_of(model, [(text, numbers)])[0]

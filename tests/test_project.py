@@ -99,6 +99,10 @@ def test_no_module_is_called_utils() -> None:
             "import elman.models.export, elman.models.onnx_graph, elman.models.onnx_check, elman.cli.export",
             {"torch", "sklearn", "pandas", "matplotlib", "rich", "onnx", "onnxruntime"},
         ),
+        (
+            "import elman.models.verify, elman.cli.verify",
+            {"torch", "sklearn", "pandas", "pyarrow", "matplotlib", "rich", "onnx", "onnxruntime"},
+        ),
         (HELP, {"numpy", "torch", "sklearn", "rich"}),
     ],
 )

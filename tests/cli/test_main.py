@@ -40,11 +40,13 @@ def test_help_lists_every_command(capsys):
         main(["--help"])
     assert caught.value.code == 0
     out = capsys.readouterr().out
-    for command in ("train", "evaluate", "predict", "info", "export", "demo", "doctor"):
+    for command in ("train", "evaluate", "predict", "info", "verify", "export", "demo", "doctor"):
         assert f"  {command} " in out
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "info", "export", "demo", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "predict", "info", "verify", "export", "demo", "doctor"]
+)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])

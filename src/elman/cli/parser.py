@@ -27,6 +27,7 @@ COMMANDS = {
     "generate": Command("generate", "Write texts with a model that learnt to."),
     "sample": Command("sample", "Write a built-in sample as a file, and say how to learn from it."),
     "info": Command("info", "Say what is in a model file."),
+    "verify": Command("verify", "Run the same sequences in every way, and compare the answers."),
     "export": Command("export", "Carry a model to ONNX, NumPy or torch, checked beside the model."),
     "demo": Command("demo", "Learn a built-in example, and show what came of it."),
     "doctor": Command("doctor", "Say what elman runs on here, and what is missing."),

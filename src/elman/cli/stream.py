@@ -17,13 +17,14 @@ import numpy as np
 
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.output import say
-from elman.cli.stream_lines import RESET, CsvLines, Given, JsonLines, decoded, symbols_of, text_codec
+from elman.cli.stream_lines import RESET, CsvLines, Given, JsonLines, decoded
 from elman.data.prompt import is_end
 from elman.errors import ElmanError, UsageError
 from elman.files import check_writable
 from elman.models.model import Model
 from elman.models.saving import load
 from elman.models.stream import PrefixStreamWarning, Step, Stream, check_causal
+from elman.models.stream_reading import symbols_of, text_codec
 from elman.models.stream_state import load as load_state
 from elman.models.stream_state import save as save_state
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import csv
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from elman.data.codec import TextCodec
 from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
 from elman.data.numeric import parse_number
-from elman.data.prompt import PromptCodec
 from elman.errors import DataError
 from elman.models.forecasting import Form
 from elman.models.model import Model
@@ -39,22 +35,6 @@ def decoded(line: bytes) -> str:
     except UnicodeDecodeError as error:
         message = f"byte {error.start} of the line is not UTF-8"
         raise DataError(message, code="E207", help="write the stream in UTF-8") from None
-
-
-def symbols_of(model: Model, text: str) -> Sequence[str]:
-    """Cut a text into what single steps read: characters or words, composed."""
-    codec = text_codec(model)
-    if codec is not None and codec.unit == "word":
-        return codec.cut(text)
-    return unicodedata.normalize("NFC", text)
-
-
-def text_codec(model: Model) -> TextCodec | None:
-    """What reads the texts of a model; None if it reads numbers."""
-    codec = model.inputs
-    if isinstance(codec, (PromptCodec, MixedCodec)):
-        return codec.text
-    return None if isinstance(codec, NumberCodec) else codec
 
 
 class JsonLines:

@@ -11,12 +11,12 @@ import numpy as np
 
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.output import print_json, say
-from elman.cli.stream_lines import text_codec
 from elman.data.numeric import parse_number
 from elman.errors import UsageError
 from elman.files import check_writable
 from elman.models.model import Model
 from elman.models.saving import load
+from elman.models.stream_reading import text_codec
 from elman.models.trace import Trace
 
 

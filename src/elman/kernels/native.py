@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -83,6 +85,20 @@ def use(name: str) -> None:
     compiled.off, compiled.wanted = name == TWIN, name
     if not compiled.off:
         compiled.module.choose(name)
+
+
+@contextmanager
+def chosen_for_now(name: str, count: int | None = None) -> Iterator[None]:
+    """Choose the arithmetic, and threads if ``count`` says how many, until the end; then all is as before."""
+    before, isa = (compiled.off, compiled.wanted, chosen[0]), compiled.module and compiled.module.isa()
+    try:
+        use(name)
+        set_threads(chosen[0] if count is None else count)
+        yield
+    finally:
+        compiled.off, compiled.wanted, chosen[0] = before
+        if compiled.module:
+            compiled.module.choose(isa)
 
 
 def threads() -> int:

@@ -182,7 +182,7 @@ def _ahead(known: Values, first: int, steps: int, form: Form) -> Values:
     """What is known (N, K) of the H steps after each of ``steps`` from ``first`` on: (steps, H · K)."""
     rows = first + np.arange(steps)[:, None] + np.arange(1, form.horizon + 1)
     padded = np.concatenate([known, np.full((1, known.shape[1]), np.nan)])  # beyond its end nothing is known
-    found: Values = padded[np.minimum(rows, len(known))].reshape(steps, -1)
+    found: Values = padded[np.minimum(rows, len(known))].reshape(steps, form.horizon * known.shape[1])
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -178,15 +178,23 @@ def _check_one_step(model: Model, exported: Exported) -> Check:
     said = mean_of([kernels.softmax(p) for p in parts] if isinstance(model.targets, LabelCodec) else parts)
     wanted = [in_units(model, one, row) for one, row in zip(said, rows, strict=True)]
     scales = [units(model, row) for row in rows]
-    found, left = exported.run(rows, _joined(model, states))
-    worst = [_worst(found, wanted, scales), _of_states(left, _joined(model, after))]
+    worst = []
+    for found, left in one_step(model, exported, rows, states):
+        worst += [_worst(found, wanted, scales), _of_states(left, joined(model, after))]
+    return Check("one step from the same states", STEPS, 1, max(worst), 0.0)
+
+
+def one_step(
+    model: Model, exported: Exported, rows: Sequence[Row], states: list[State] | None
+) -> Iterator[tuple[list[NDArray[Any]], Arrays]]:
+    """What each graph answers to rows of one step from ``states`` on, and the states after."""
+    firsts = None if states is None else joined(model, states)
+    yield exported.run(rows, firsts)
     if exported.step is not None:
         batch = padded(rows)  # of one step each; what is known ahead keeps its axis
         batch = {n: a if n in ("known", "lengths") else a[:, 0] for n, a in batch.items()}
-        answer, left = exported.advance(batch, _joined(model, states))
-        whole = answer if exported.whole else answer[:, None]
-        worst += [_worst(list(whole), wanted, scales), _of_states(left, _joined(model, after))]
-    return Check("one step from the same states", STEPS, 1, max(worst), 0.0)
+        answer, after = exported.advance(batch, firsts)
+        yield list(answer if exported.whole else answer[:, None]), after
 
 
 def _drawn_states(model: Model) -> list[State]:
@@ -198,7 +206,7 @@ def _drawn_states(model: Model) -> list[State]:
     return [tuple(parts) if len(parts) > 1 else parts[0] for parts in every]
 
 
-def _joined(model: Model, states: list[State]) -> Arrays:
+def joined(model: Model, states: list[State]) -> Arrays:
     """The states of all members as the graph has them, by name."""
     names = cell_of(model.settings).state_names
     parts = [state if isinstance(state, tuple) else (state,) for state in states]

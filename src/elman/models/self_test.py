@@ -32,9 +32,9 @@ def outputs(model: Model) -> NDArray[np.float32]:
 def inputs(model: Model) -> Encoded:
     """Make a few inputs from the codec alone, so that no training row is given away."""
     if isinstance(model.inputs, TextCodec):
-        return model.inputs.encode_all(_texts(model.inputs))
+        return model.inputs.encode_all(texts(model.inputs))
     if isinstance(model.inputs, PromptCodec):
-        return model.inputs.encode_all(_texts(model.inputs.text))
+        return model.inputs.encode_all(texts(model.inputs.text))
     if isinstance(model.inputs, MixedCodec):
         return _both(model.inputs)
     return [_numbers(model.inputs, steps, stride) for stride, steps in enumerate(STEPS, start=1)]
@@ -48,7 +48,8 @@ def agree(found: NDArray[np.float32], expected: NDArray[np.float32] | None) -> b
         return bool(np.all(np.abs(found - expected) <= TOLERANCE * np.maximum(1, np.abs(expected))))
 
 
-def _texts(codec: TextCodec) -> list[str]:
+def texts(codec: TextCodec) -> list[str]:
+    """A few texts of known symbols, the empty one among them."""
     known = min(codec.sizes[0], 65)
     rows = [list(range(1, known, stride))[:12] for stride in (1, 3, 7)]
     return ["", *(codec.decode(np.array(ids, np.int32)) for ids in rows)]
@@ -56,7 +57,7 @@ def _texts(codec: TextCodec) -> list[str]:
 
 def _both(codec: MixedCodec) -> Encoded:
     found = []
-    for stride, ids in enumerate(codec.text.encode_all(_texts(codec.text)), start=1):
+    for stride, ids in enumerate(codec.text.encode_all(texts(codec.text)), start=1):
         columns, numbers = ids if ids.ndim == 2 else ids[:, None], _numbers(codec.numbers, len(ids), stride)
         found.append(np.concatenate([columns.astype(np.float32), numbers], axis=1))
     return found

@@ -59,6 +59,22 @@ def reading_of(model: Model, rows: int, conditions: Any, *, refuse_unknown: bool
     return TextReading(codec, rows, refuse_unknown=refuse_unknown)
 
 
+def symbols_of(model: Model, text: str) -> Sequence[str]:
+    """Cut a text into what single steps read: characters or words, composed."""
+    codec = text_codec(model)
+    if codec is not None and codec.unit == "word":
+        return codec.cut(text)
+    return unicodedata.normalize("NFC", text)
+
+
+def text_codec(model: Model) -> TextCodec | None:
+    """What reads the texts of a model; None if it reads numbers."""
+    codec = model.inputs
+    if isinstance(codec, (PromptCodec, MixedCodec)):
+        return codec.text
+    return None if isinstance(codec, NumberCodec) else codec
+
+
 class Place(NamedTuple):
     """Where a text stands: the ids of its last step, and the end that a combining mark could still change."""
 

@@ -73,8 +73,8 @@ def test_a_broken_promise_is_named_and_the_exit_code_is_1(folder, capsys, monkey
     code, out, err = run("verify", "names.safetensors", capsys=capsys)
     assert code == 1
     assert re.search(r"^step by step +bits +\d\.\de-\d\d +sequence \d, step \d+ +BROKEN$", out, re.MULTILINE)
-    assert re.search(r"^in batches +bits +0 +held$", out, re.MULTILINE)
-    assert "a promise is broken: step by step, " in err
+    assert re.search(r"^in chunks +bits +0 +held$", out, re.MULTILINE)
+    assert "a promise is broken: in batches, step by step, " in err
     code, out, _ = run("verify", "names.safetensors", "--json", capsys=capsys)
     told = json.loads(out)
     assert (code, told["ok"], told["holds"]) == (1, True, False)

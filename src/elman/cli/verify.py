@@ -6,12 +6,13 @@ import argparse
 import math
 from typing import Any
 
+from elman.cli.answer_numbers import answer_numbers, columns_of_model
+from elman.cli.answering import answer_texts, asked_column, way_of
 from elman.cli.cells import add_cell_argument, load_cells
 from elman.cli.columns import choose_input, input_texts
 from elman.cli.gather import gather, plan_of
-from elman.cli.numbers import Columns, read
+from elman.cli.numbers import read
 from elman.cli.output import print_json, say
-from elman.cli.predict import answer_numbers, answer_texts, answerer, asked_column
 from elman.data.table import Table
 from elman.errors import UsageError
 from elman.models.model import Model
@@ -66,12 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
 def cases_in(model: Model, arguments: argparse.Namespace) -> list[Case]:
     """The first sequences of the file, read as ``elman predict`` reads them."""
     table = Table.read(arguments.data, encoding=arguments.encoding)
-    reads, most = answerer(model), arguments.rows
+    reads, most = way_of(model, arguments).answer, arguments.rows
     if reads is answer_texts:
         texts = input_texts(table, choose_input(table, asked_column(arguments, model)), learning=False)
         return cases_of(model, texts[:most])
     if reads is answer_numbers:
-        columns = Columns.of_model(model.training.get("columns", {}), arguments)
+        columns = columns_of_model(model, arguments)
         rows = read(table, model.task, columns, learning=False, truth=False).rows
         known, past = (part and part[:most] for part in (rows.covariates, rows.past))
         return cases_of(model, rows.sequences[:most], covariates=known, past=past)

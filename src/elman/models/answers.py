@@ -54,7 +54,12 @@ def probabilities(model: Model, sequences: Encoded, progress: Progress | None = 
     from elman.models.few import probabilities_of_few
 
     few = probabilities_of_few(model, sequences)
-    return few if few is not None else _each(model, sequences, kernels.softmax, progress)
+    return few if few is not None else probabilities_in_batches(model, sequences, progress)
+
+
+def probabilities_in_batches(model: Model, sequences: Encoded, progress: Progress | None = None) -> Floats:
+    """``probabilities`` by whole sequences, however few they are."""
+    return _each(model, sequences, kernels.softmax, progress)
 
 
 def _each(

@@ -131,7 +131,7 @@ def answers_to(model: Model, rows: Sequence[Row]) -> list[NDArray[Any]]:
     """What the model answers to each row, as its exported graph does: (K,), or (T, ...) at every step."""
     sequences = [encoded(model, row) for row in rows]
     if model.task == "classify":
-        return list(answers.probabilities(model, sequences))
+        return list(answers.probabilities_in_batches(model, sequences))
     if isinstance(model.targets, LabelCodec):
         return list(answers.step_probabilities(model, sequences))
     whole = model.task == "regress"

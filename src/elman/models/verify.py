@@ -98,7 +98,7 @@ class _Verification:
         """In company, padded, in chunks, step by step."""
         model, rows = self.model, self.rows
         batches = [runs.in_batches(model, rows, size) for size in runs.BATCHES]
-        yield self._bits("in batches", self._gap(*batches), own=True)
+        yield self._bits("in batches", self._gap(*batches, runs.as_answered(model, rows)), own=True)
         yield self._bits("padded", self._gap(runs.padded(model, rows)))
         if model.causal:
             chunks = [[self._chunked(n, size) for n in range(len(rows))] for size in runs.CHUNKS]

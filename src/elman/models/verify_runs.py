@@ -15,7 +15,7 @@ from elman.data.batch import pad
 from elman.data.codec import LabelCodec
 from elman.data.prompt import PromptCodec
 from elman.kernels.forward import WHOLE, cell_of, classify, last_step, read, run_layers
-from elman.models.answers import TASKS, mean_of, run
+from elman.models.answers import TASKS, mean_of, probabilities, run
 from elman.models.export_rows import Row, answers_to, encoded, in_units, part, steps_of
 from elman.models.model import Model, Tensors
 from elman.models.stream import PrefixStreamWarning, Step
@@ -46,6 +46,13 @@ def is_whole(model: Model) -> bool:
 def alone(model: Model, rows: Sequence[Row]) -> list[Answer]:
     """Each by itself."""
     return [answers_to(model, [row])[0] for row in rows]
+
+
+def as_answered(model: Model, rows: Sequence[Row]) -> list[Answer]:
+    """Each by itself as ``Model.predict`` takes it: a short text is stepped."""
+    if model.task != "classify":
+        return alone(model, rows)
+    return [probabilities(model, [encoded(model, row)])[0] for row in rows]
 
 
 def in_batches(model: Model, rows: Sequence[Row], size: int) -> list[Answer]:

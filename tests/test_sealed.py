@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman.errors import ModelFileError
-from elman.sealed import Kind, refuse, seal, strict_json, unseal
+from elman.sealed import LARGE, Kind, refuse, seal, strict_json, unseal, unseal_ahead
 
 FLAWS = ("cut", "header", "crowded", "foreign", "manifest", "tensors", "checksum")
 KIND = Kind(
@@ -244,3 +244,19 @@ def test_strict_json_reads_the_largest_and_the_smallest_float():
         0,
         12,
     ]
+
+
+def test_the_checksum_of_a_large_file_is_reckoned_beside_what_comes_next():
+    rows = np.arange(LARGE // 4, dtype=np.float32)
+    data = bytearray(seal(KIND, {"n": 1}, {"rows": rows}))
+    manifest, tensors, check_seal = unseal_ahead(KIND, bytes(data), "a file", lambda *_: None)
+    check_seal()
+    assert manifest == {"n": 1}
+    np.testing.assert_array_equal(tensors["rows"], rows)
+    data[-1] ^= 1
+    _, tensors, check_seal = unseal_ahead(KIND, bytes(data), "a file", lambda *_: None)
+    assert tensors["rows"][-1] != rows[-1]
+    with pytest.raises(ModelFileError):
+        check_seal()
+    with pytest.raises(ModelFileError):
+        unseal(KIND, bytes(data), "a file", lambda *_: None)

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from elman.errors import ModelFileError, printable
+
+LARGE = 2**22
+"""Bytes from which on the checksum takes longer than a thread to begin."""
 
 Arrays = dict[str, NDArray[Any]]
 Flaw = Literal["cut", "header", "crowded", "foreign", "manifest", "tensors", "checksum"]
@@ -85,17 +89,37 @@ def unseal(
     ModelFileError
         With the code and the sentence that ``kind`` has for the flaw.
     """
+    manifest, tensors, check_seal = unseal_ahead(kind, data, source, check)
+    check_seal()
+    return manifest, tensors
+
+
+def unseal_ahead(
+    kind: Kind, data: bytes, source: str, check: Callable[[Any, str], None]
+) -> tuple[dict[str, Any], Arrays, Callable[[], None]]:
+    """``unseal``, but the checksum of a large file is reckoned beside what comes next.
+
+    The third part waits for it and raises what ``unseal`` would have. Until it was called nothing that came
+    of the file may be given away, and an error that the file led to must give way to it.
+    """
     manifest = manifest_in(kind, data, source)
     check(manifest, source)
     claimed = manifest.pop("sha256")
     try:
         tensors = safetensors.numpy.load(data)
-        checksum = _checksum(kind, manifest, tensors)  # refuses half a character, which JSON can say
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         refuse(kind, "tensors", source, error)
-    if claimed != checksum:
-        refuse(kind, "checksum", source)
-    return manifest, tensors
+    checksum = _beside(lambda: _checksum(kind, manifest, tensors), len(data))
+
+    def check_seal() -> None:
+        try:
+            found = checksum()
+        except (KeyError, TypeError, ValueError, RecursionError) as error:  # half a character, say
+            refuse(kind, "tensors", source, error)
+        if claimed != found:
+            refuse(kind, "checksum", source)
+
+    return manifest, tensors, check_seal
 
 
 def check_start(kind: Kind, start: bytes, size: int, source: str, check: Callable[[Any, str], None]) -> None:
@@ -184,6 +208,16 @@ def _checksum(kind: Kind, manifest: Mapping[str, Any], tensors: Mapping[str, NDA
         digest.update(_canonical(kind, [name, array.dtype.str, list(array.shape)]).encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+def _beside(reckon: Callable[[], str], size: int) -> Callable[[], str]:
+    """Begin to reckon in a thread where that pays; the result waits for it."""
+    if size < LARGE:
+        return reckon
+    pool = ThreadPoolExecutor(1)
+    found = pool.submit(reckon)
+    pool.shutdown(wait=False)
+    return found.result
 
 
 def _canonical(kind: Kind, value: Any) -> str:

@@ -30,7 +30,7 @@ from elman.models.manifest import (
 )
 from elman.models.model import Model
 from elman.nn.settings import NetworkSettings
-from elman.sealed import Arrays, check_start, manifest_in, seal, unseal
+from elman.sealed import Arrays, check_start, manifest_in, seal, unseal_ahead
 
 MOST_FILE_BYTES = 4 << 30
 
@@ -105,7 +105,18 @@ def to_bytes(model: Model) -> bytes:
 
 def from_bytes(data: bytes, source: str = "these bytes") -> Model:
     """Read a model file from its bytes; ``source`` names it in errors."""
-    manifest, tensors = unseal(KIND, data, source, check_manifest)
+    manifest, tensors, check_seal = unseal_ahead(KIND, data, source, check_manifest)
+    try:
+        model = _open(manifest, tensors, source)
+    except BaseException:
+        check_seal()  # a changed byte is the better reason
+        raise
+    check_seal()
+    return model
+
+
+def _open(manifest: dict[str, Any], tensors: Arrays, source: str) -> Model:
+    """Rebuild a model, and have it answer what it answered where it was written."""
     check_registered(manifest, source)
     try:
         with np.errstate(all="ignore"):  # a value beyond all bounds is found by the answers

@@ -71,9 +71,15 @@ struct Shape {
     }
 };
 
-void forward(int cell, int activation, int64_t T, int64_t B, int64_t D, int64_t H, bool reverse, bool packed, uintptr_t lengths,
-             uintptr_t x, uintptr_t ids, uintptr_t w_ih, uintptr_t w_hh, uintptr_t b_ih, uintptr_t b_hh, uintptr_t h0, uintptr_t c0,
-             uintptr_t out, uintptr_t hn, uintptr_t cn, bool keep, uintptr_t gates, uintptr_t cells, int threads) {
+nb::tuple kept(int cell, int64_t H) {
+    return nb::make_tuple(kept_gates(static_cast<Cell>(cell), H), kept_cells(static_cast<Cell>(cell), H));
+}
+
+}  // namespace
+
+void forward_at(int cell, int activation, int64_t T, int64_t B, int64_t D, int64_t H, bool reverse, bool packed, uintptr_t lengths,
+                uintptr_t x, uintptr_t ids, uintptr_t w_ih, uintptr_t w_hh, uintptr_t b_ih, uintptr_t b_hh, uintptr_t h0, uintptr_t c0,
+                uintptr_t out, uintptr_t hn, uintptr_t cn, bool keep, uintptr_t gates, uintptr_t cells, int threads) {
     Shape shape(cell, activation, T, B, D, H, reverse, packed, lengths);
     shape.weigh(w_ih, w_hh, b_ih, b_hh);
     Scan s{};
@@ -81,15 +87,15 @@ void forward(int cell, int activation, int64_t T, int64_t B, int64_t D, int64_t 
     s.out = at<float>(out), s.out_stride = H, s.hn = at<float>(hn), s.cn = at<float>(cn);
     s.keep = keep, s.gates = at<float>(gates), s.cells = at<float>(cells), s.threads = threads;
     const nb::gil_scoped_release others_run;
-    const Packed weights = kernels()->pack(shape.weights, threads);
+    const Packed weights = kernels_for(multiply_adds(shape.weights.cell, shape.steps(), D, H))->pack(shape.weights, threads);
     s.weights = &weights;
     run(s);
 }
 
-void backward(int cell, int activation, int64_t T, int64_t B, int64_t D, int64_t H, bool reverse, bool packed, uintptr_t lengths,
-              uintptr_t x, uintptr_t ids, uintptr_t w_ih, uintptr_t w_hh, uintptr_t h0, uintptr_t c0, uintptr_t out, uintptr_t gates,
-              uintptr_t cells, uintptr_t d_out, uintptr_t d_hn, uintptr_t d_cn, uintptr_t d_x, uintptr_t d_w_ih, uintptr_t d_w_hh,
-              uintptr_t d_b_ih, uintptr_t d_b_hh, uintptr_t d_h0, uintptr_t d_c0, int threads) {
+void backward_at(int cell, int activation, int64_t T, int64_t B, int64_t D, int64_t H, bool reverse, bool packed, uintptr_t lengths,
+                 uintptr_t x, uintptr_t ids, uintptr_t w_ih, uintptr_t w_hh, uintptr_t h0, uintptr_t c0, uintptr_t out, uintptr_t gates,
+                 uintptr_t cells, uintptr_t d_out, uintptr_t d_hn, uintptr_t d_cn, uintptr_t d_x, uintptr_t d_w_ih, uintptr_t d_w_hh,
+                 uintptr_t d_b_ih, uintptr_t d_b_hh, uintptr_t d_h0, uintptr_t d_c0, int threads) {
     Shape shape(cell, activation, T, B, D, H, reverse, packed, lengths);
     shape.weigh(w_ih, w_hh, 0, 0);
     BackScan b{};
@@ -103,14 +109,8 @@ void backward(int cell, int activation, int64_t T, int64_t B, int64_t D, int64_t
     run_back(b);
 }
 
-nb::tuple kept(int cell, int64_t H) {
-    return nb::make_tuple(kept_gates(static_cast<Cell>(cell), H), kept_cells(static_cast<Cell>(cell), H));
-}
-
-}  // namespace
-
 void bind_addresses(nb::module_ &module) {
-    module.def("forward_at", &forward, "One layer in one direction; every array by its address, 0 for none. Nothing is checked but values.");
-    module.def("backward_at", &backward, "The gradients of forward_at, by addresses, 0 for what is not wanted.");
+    module.def("forward_at", &forward_at, "One layer in one direction; every array by its address, 0 for none. Nothing is checked but values.");
+    module.def("backward_at", &backward_at, "The gradients of forward_at, by addresses, 0 for what is not wanted.");
     module.def("kept", &kept, "Floats of a step and row that backward needs: gates, cells.");
 }

@@ -14,13 +14,14 @@
 #include "cpp/ragged.hpp"
 #include "cpp/stepper.hpp"
 #include "cpp/table.hpp"
+#include "tensors.hpp"
 
 namespace nb = nanobind;
 using namespace elman;
 
 namespace {
 
-constexpr int abi = 6;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 7;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -61,7 +62,6 @@ void expect_ids(const int64_t *ids, int64_t n, int64_t size) {
         if (ids[i] < 0 || ids[i] >= size) throw std::invalid_argument("an id is outside its table");
 }
 
-int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
 
 Cell cell_named(const std::string &name) {
     if (name == "rnn") return Cell::rnn;
@@ -523,6 +523,7 @@ NB_MODULE(_native, module) {
                nb::arg().noconvert());
     module.def("scale", &scale, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     bind_addresses(module);
+    bind_tensors(module);
     module.def("map", &map, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
     nb::class_<Stepper>(module, "Stepper")
         .def(nb::new_(&stepper))

@@ -15,7 +15,7 @@ import numpy as np
 
 from elman.errors import UsageError
 
-ABI = 6
+ABI = 7
 """The version of the boundary between Python and C++; a module of another one is left alone."""
 
 TWIN = "numpy"
@@ -90,7 +90,7 @@ def use(name: str) -> None:
 @contextmanager
 def chosen_for_now(name: str, count: int | None = None) -> Iterator[None]:
     """Choose the arithmetic, and threads if ``count`` says how many, until the end; then all is as before."""
-    before, isa = (compiled.off, compiled.wanted, chosen[0]), compiled.module and compiled.module.isa()
+    before = (compiled.off, compiled.wanted, chosen[0])
     try:
         use(name)
         set_threads(chosen[0] if count is None else count)
@@ -98,7 +98,7 @@ def chosen_for_now(name: str, count: int | None = None) -> Iterator[None]:
     finally:
         compiled.off, compiled.wanted, chosen[0] = before
         if compiled.module:
-            compiled.module.choose(isa)
+            compiled.module.choose("" if compiled.wanted == TWIN else compiled.wanted)
 
 
 def threads() -> int:

@@ -7,6 +7,7 @@ library while ``torch.compile`` or ``torch.export`` writes a graph.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -23,28 +24,36 @@ LSTM = KINDS[cells.LSTM]
 ACTIVATIONS = {"tanh": 0, "relu": 1, "identity": 2}
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 Parts = tuple[Tensor, ...]
+Given = tuple[
+    Tensor, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor | None, Tensor | None
+]
+"""What goes in: x, the four weights, h0, c0, the lengths."""
+TENSORS = compiled.module is not None and compiled.module.open_tensors(Tensor, torch.nn.Parameter)
+"""Whether the compiled module can read torch's tensors themselves (torch 2.10 and later)."""
 
 
 class How(NamedTuple):
     """What a call computes, beside its tensors.
 
     ``rows`` is how many rows a packed input has, whose lengths are then the rows of each step; else 0.
+    With ``stacked`` the final states are (1, B, H), as a layer returns them.
     """
 
     kind: int
     activation: int
     reverse: bool
     rows: int
+    stacked: bool = False
 
-    def shape(
-        self, x: Tensor, weight_hh: Tensor, weight_ih: Tensor, lengths: Tensor | None
-    ) -> tuple[int, ...]:
-        """T, B, D, H."""
-        D, H = weight_ih.shape[1], weight_hh.shape[1]
+    def shape(self, given: Sequence[Tensor | None]) -> tuple[int, int, int]:
+        """T, B, H."""
+        x, weight_hh, lengths = given[0], given[2], given[7]
+        assert x is not None
+        assert weight_hh is not None
         if self.rows and lengths is not None:
-            return lengths.shape[0], self.rows, D, H
+            return lengths.shape[0], self.rows, weight_hh.shape[1]
         shape = x.shape
-        return shape[0], shape[1], D, H
+        return shape[0], shape[1], weight_hh.shape[1]
 
 
 def fits(cell: Cell, inputs: Tensor, params: Params, state: State | None) -> bool:
@@ -62,6 +71,28 @@ def fits(cell: Cell, inputs: Tensor, params: Params, state: State | None) -> boo
     return True
 
 
+def how_of(cell: Cell, *, reverse: bool = False, rows: int = 0, stacked: bool = False) -> How:
+    """Give the numbers that stand for a cell in C++; the cell is one of ``KINDS``."""
+    return How(KINDS[type(cell)], ACTIVATIONS[getattr(cell, "nonlinearity", "tanh")], reverse, rows, stacked)
+
+
+def straight(given: Any, how: How) -> tuple[Tensor, Tensor, Tensor | None] | None:
+    """Run the call that needs no care, and give its outputs, final h and c; None: it needs some.
+
+    States come and go as (1, B, H) if ``how.stacked``, else as (B, H).
+
+    Everything that makes an input unfit is left to those who can say what it is.
+    """
+    if not TENSORS or compiled.off or torch.compiler.is_compiling() or _transformed():
+        return None
+    if torch.is_autocast_enabled("cpu") or not compiled.module.takes(how.kind, how.stacked, given):
+        return None
+    if torch.is_grad_enabled() and _asks(given):
+        found: tuple[Tensor, Tensor, Tensor | None] = APPLY(*given, how)
+        return found
+    return forward(given, how, keep=False)[:3]
+
+
 def run(
     cell: Cell,
     inputs: Tensor,
@@ -73,8 +104,7 @@ def run(
     rows: int = 0,
 ) -> tuple[Tensor, State]:
     """As ``scan``; with ``rows`` the input is a PackedSequence's data (M, D), lengths its batch_sizes."""
-    activation = ACTIVATIONS[getattr(cell, "nonlinearity", "tanh")]
-    how = How(KINDS[type(cell)], activation, reverse, rows)
+    how = how_of(cell, reverse=reverse, rows=rows)
     h0, c0 = state if isinstance(state, tuple) else (state, None)
     get = params.get
     given = (
@@ -88,13 +118,13 @@ def run(
         lengths,
     )
     if torch.compiler.is_compiling():
-        out, hn, cn, _, _ = torch.ops.elman.scan(*given, *how, torch.is_grad_enabled())
-    elif torch._C._are_functorch_transforms_active():
+        out, hn, cn, _, _ = torch.ops.elman.scan(*given, *how[:4], torch.is_grad_enabled())
+    elif _transformed():
         out, hn, cn = Transformed.apply(*given, how)[:3]  # type: ignore[no-untyped-call]
     elif torch.is_grad_enabled() and _asks(given):
         out, hn, cn = Eager.apply(*given, how)  # type: ignore[no-untyped-call]
     else:
-        out, hn, cn, _, _ = forward(*given, how, keep=False)
+        out, hn, cn, _, _ = forward(given, how, keep=False)
     return out, (hn, cn) if how.kind == LSTM else hn
 
 
@@ -106,45 +136,45 @@ def _asks(given: tuple[Tensor | None, ...]) -> bool:
 
 
 def forward(
-    x: Tensor,
-    weight_ih: Tensor,
-    weight_hh: Tensor,
-    bias_ih: Tensor | None,
-    bias_hh: Tensor | None,
-    h0: Tensor | None,
-    c0: Tensor | None,
-    lengths: Tensor | None,
-    how: How,
-    *,
-    keep: bool,
-    clear: bool = False,
+    given: Given, how: How, *, keep: bool, clear: bool = False
 ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
     """Call the kernel: outputs, final h and c, and (with ``keep``) the gates and cells that backward needs.
 
     Of those, steps beyond a row's length stay as they were: undefined, or noughts with ``clear``.
     """
-    T, B, D, H = how.shape(x, weight_hh, weight_ih, lengths)
-    given = x, lengths, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0
-    held = [a if a is None or a.is_contiguous() else a.contiguous() for a in given]
-    x_at, *others_at = [0 if a is None else a.data_ptr() for a in held]
-    symbols = x.dtype == torch.int64
-    out = torch.empty(x.shape[0], H) if how.rows else torch.empty(T, B, H)
-    hn = torch.empty(B, H)
-    cn = torch.empty(B, H) if how.kind == LSTM else None
+    T, B, H = how.shape(given)
+    steps = given[0].shape[0] if how.rows else T * B
+    out = torch.empty(steps, H) if how.rows else torch.empty(T, B, H)
+    states = (1, B, H) if how.stacked else (B, H)
+    hn = torch.empty(*states)
+    cn = torch.empty(*states) if how.kind == LSTM else None
     gates = kept_cells = None
-    if keep:
-        sizes = compiled.module.kept(how.kind, H)
-        fresh = torch.zeros if clear else torch.empty
-        gates, kept_cells = (fresh(out.numel() // H, n) if n else None for n in sizes)
+    if keep and (how.kind or clear):
+        gates, kept_cells = _kept(how.kind, steps, H, torch.zeros if clear else torch.empty)
+    made = (out, hn, cn, gates, kept_cells)
     try:
-        compiled.module.forward_at(
-            how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, others_at[0],
-            0 if symbols else x_at, x_at if symbols else 0, *others_at[1:],
-            out.data_ptr(), hn.data_ptr(), at(cn), keep, at(gates), at(kept_cells), threads(),
-        )  # fmt: skip
+        if how.rows or not TENSORS or not compiled.module.forward_of(*how[:3], given, made, keep, threads()):
+            _forward_by_addresses(how, given, made, keep)
     except ValueError as error:
         raise UsageError(str(error), code="E163") from None
-    return out, hn, cn, gates, kept_cells
+    return made
+
+
+def _kept(kind: int, steps: int, H: int, fresh: Any) -> list[Tensor | None]:
+    return [fresh(steps, n) if n else None for n in compiled.module.kept(kind, H)]
+
+
+def _forward_by_addresses(how: How, given: Given, made: tuple[Tensor | None, ...], keep: bool) -> None:
+    held = [a if a is None or a.is_contiguous() else a.contiguous() for a in given]
+    x_at, *weights_at, lengths_at = [at(a) for a in held]
+    symbols = given[0].dtype == torch.int64
+    T, B, H = how.shape(given)
+    out_at, hn_at, cn_at, *kept_at = [at(a) for a in made]
+    compiled.module.forward_at(
+        how.kind, how.activation, T, B, given[1].shape[1], H, how.reverse, how.rows > 0, lengths_at,
+        0 if symbols else x_at, x_at if symbols else 0, *weights_at,
+        out_at, hn_at, cn_at, keep, *kept_at, threads(),
+    )  # fmt: skip
 
 
 def backward(
@@ -154,33 +184,50 @@ def backward(
 
     ``saved``: what went in (those seven and the lengths), then out, gates and cells.
     """
-    x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, lengths, out, gates, kept_cells = saved
+    given = saved[:7]
+    asked = (wanted[0] and given[0] is not None and given[0].dtype != torch.int64, *wanted[1:])
+    found = tuple(_fresh(a) if want else None for a, want in zip(given, asked, strict=True))
+    if how.rows or not TENSORS or not compiled.module.backward_of(*how[:3], saved, grads, found, threads()):
+        _backward_by_addresses(how, saved, grads, found)
+    return found
+
+
+def _fresh(a: Tensor | None) -> Tensor | None:
+    if a is None:
+        return None
+    return torch.empty_like(a) if a.is_contiguous() else torch.empty(a.shape)
+
+
+def _backward_by_addresses(
+    how: How,
+    saved: tuple[Tensor | None, ...],
+    grads: tuple[Tensor | None, ...],
+    found: tuple[Tensor | None, ...],
+) -> None:
+    x, weight_ih, weight_hh, _, _, h0, c0, lengths, *made = saved
     assert x is not None
     assert weight_ih is not None
-    assert weight_hh is not None
-    T, B, D, H = how.shape(x, weight_hh, weight_ih, lengths)
+    T, B, H = how.shape(saved)
     symbols = x.dtype == torch.int64
-    read = lengths, x, weight_ih, weight_hh, h0, c0, out, gates, kept_cells, *grads
+    read = lengths, x, weight_ih, weight_hh, h0, c0, *made, *grads
     held = [a if a is None or a.is_contiguous() else a.contiguous() for a in read]
-    lengths_at, x_at, *others_at = [0 if a is None else a.data_ptr() for a in held]
-    given = (x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0)
-    found = [
-        (torch.empty_like(a) if a.is_contiguous() else torch.empty(a.shape))
-        if want and a is not None
-        else None
-        for a, want in zip(given, (wanted[0] and not symbols, *wanted[1:]), strict=True)
-    ]
-    written_at = [0 if a is None else a.data_ptr() for a in found]
+    lengths_at, x_at, *others_at = [at(a) for a in held]
     compiled.module.backward_at(
-        how.kind, how.activation, T, B, D, H, how.reverse, how.rows > 0, lengths_at,
-        0 if symbols else x_at, x_at if symbols else 0, *others_at, *written_at, threads(),
+        how.kind, how.activation, T, B, weight_ih.shape[1], H, how.reverse, how.rows > 0,
+        lengths_at, 0 if symbols else x_at, x_at if symbols else 0, *others_at, *[at(a) for a in found],
+        threads(),
     )  # fmt: skip
-    return tuple(found)
 
 
 def at(a: Tensor | None) -> int:
     """The address, 0 for none."""
     return 0 if a is None else a.data_ptr()
+
+
+def _transformed() -> bool:
+    """Whether ``torch.func`` is at work, whose tensors are not what they seem."""
+    active: bool = torch._C._are_functorch_transforms_active()
+    return active
 
 
 def threads() -> int:
@@ -195,7 +242,7 @@ class Eager(torch.autograd.Function):
     def forward(ctx: Any, *args: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """Run, and keep what backward needs."""
         given, how = args[:8], args[8]
-        out, hn, cn, gates, kept_cells = forward(*given, how, keep=True)  # type: ignore[misc]
+        out, hn, cn, gates, kept_cells = forward(given, how, keep=True)
         ctx.save_for_backward(*given, out, gates, kept_cells)
         ctx.how = how
         ctx.set_materialize_grads(False)
@@ -207,14 +254,17 @@ class Eager(torch.autograd.Function):
         return _back(ctx, grads)
 
 
+APPLY: Any = super(torch.autograd.Function, Eager).apply
+"""``Eager.apply`` without its questions about ``torch.func``, which ``straight`` has asked already."""
+
+
 class Transformed(torch.autograd.Function):
     """The same for ``torch.func``, which wants what is kept as outputs."""
 
     @staticmethod
     def forward(*args: Any) -> tuple[Tensor | None, ...]:
         """Run, and keep what backward needs."""
-        given, how = args[:8], args[8]
-        return forward(*given, how, keep=True)  # type: ignore[misc]
+        return forward(args[:8], args[8], keep=True)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor | None, ...]) -> None:

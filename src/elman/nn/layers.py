@@ -17,6 +17,7 @@ from elman.cells import Cell, Params, State, check_step, draw
 from elman.errors import UsageError
 from elman.kernels.native import compiled
 from elman.nn.check import check_answering
+from elman.nn.function import KINDS, How, how_of, straight
 from elman.nn.projected import run_projected
 from elman.nn.scan import first_state, scan
 
@@ -75,6 +76,8 @@ class Recurrent(nn.Module):
                 for name, (shape, _) in self._wanted(n).items():
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(f"{name}_l{n}{suffix}", nn.Parameter(empty))
+        alone = num_layers == 1 and not bidirectional and not batch_first
+        self._straight = how_of(cell, stacked=True) if alone and type(cell) in KINDS else None
         self.reset_parameters()
 
     @torch.no_grad()
@@ -111,6 +114,10 @@ class Recurrent(nn.Module):
         The outputs (T, B, directions · H), or (T, B, K), laid out as the input; and the final state,
         shaped as ``hx``.
         """
+        if lengths is None and self._straight is not None:
+            found = self._forward_straight(input, hx, self._straight)
+            if found is not None:
+                return found
         if isinstance(input, PackedSequence):
             return self._forward_packed(input, hx, lengths)
         symbols = is_symbols(input)
@@ -174,6 +181,17 @@ class Recurrent(nn.Module):
                 finals.append(final)
             inputs = torch.cat(outputs, dim=-1) if len(outputs) > 1 else outputs[0]
         return inputs, _stack(finals)
+
+    def _forward_straight(self, input: Any, hx: Any, how: How) -> tuple[Tensor, State] | None:  # noqa: A002
+        """Take the shortest way, if nothing about this call asks for another."""
+        get = self._parameters.get  # quicker than attributes, which a module looks for in three places
+        h0, c0 = hx if isinstance(hx, tuple) and len(hx) == 2 else (hx, None)
+        weights = (get("weight_ih_l0"), get("weight_hh_l0"), get("bias_ih_l0"), get("bias_hh_l0"))
+        found = straight((input, *weights, h0, c0, None), how)
+        if found is None:
+            return None
+        out, hn, cn = found
+        return out, hn if cn is None else (hn, cn)
 
     def _forward_one(self, row: Tensor, hx: State | None, lengths: Any) -> tuple[Tensor, State]:
         """Run a single row (T, D) as torch.nn does: the state is (layers · directions, H)."""

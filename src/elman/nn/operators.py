@@ -35,7 +35,7 @@ def scan(
     """One layer in one direction: outputs, final h, final c (empty without one), gates and cells kept."""
     how = How(kind, activation, reverse, rows)
     given = (x, weight_ih, weight_hh, bias_ih, bias_hh, h0, c0, lengths)
-    found = forward(*given, how, keep=keep, clear=True)  # an operator's outputs are defined throughout
+    found = forward(given, how, keep=keep, clear=True)  # an operator's outputs are defined throughout
     out, hn, cn, gates, kept_cells = (weight_hh.new_empty(0) if a is None else a for a in found)
     return out, hn, cn, gates, kept_cells
 
@@ -144,7 +144,7 @@ def _backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         d_cn = None
     given = ctx.saved_tensors[:7]
     wanted = _differentiable(given, list(ctx.needs_input_grad[:7]))
-    found = iter(torch.ops.elman.scan_back(*ctx.saved_tensors, d_out, d_hn, d_cn, wanted, *ctx.how))
+    found = iter(torch.ops.elman.scan_back(*ctx.saved_tensors, d_out, d_hn, d_cn, wanted, *ctx.how[:4]))
     return (*(next(found) if want else None for want in wanted), None, None, None, None, None, None)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from elman import cells
 from elman.cells import Cell, State
 from elman.errors import UsageError
+from elman.nn.function import KINDS, How, how_of, straight
 from elman.nn.layers import check_switches, check_type
 from elman.nn.scan import scan
 
@@ -40,6 +41,7 @@ class OneStep(nn.Module):
             given = name in wanted
             weight = torch.empty(wanted[name][0], device=device, dtype=dtype) if given else None
             self.register_parameter(name, None if weight is None else nn.Parameter(weight))
+        self._how: How | None = how_of(cell) if type(cell) in KINDS else None
         self.reset_parameters()
 
     @torch.no_grad()
@@ -51,6 +53,9 @@ class OneStep(nn.Module):
 
     def _step(self, x: Tensor, hx: State | None) -> State:
         """(B, D) or (D,), state (B, H) or (H,) -> the state after the step, shaped alike."""
+        found = None if self._how is None else self._step_straight(x, hx, self._how)
+        if found is not None:
+            return found
         parts = None if hx is None else tuple(hx) if isinstance(hx, (tuple, list)) else (hx,)
         self._check(x, parts)
         params = {name: getattr(self, name) for name in self._names}
@@ -58,6 +63,16 @@ class OneStep(nn.Module):
             x, parts = x[None], None if parts is None else tuple(part[None] for part in parts)
             return _each(self._step_rows(x, parts, params), lambda a: a[0])
         return self._step_rows(x, parts, params)
+
+    def _step_straight(self, x: Tensor, hx: Any, how: How) -> State | None:
+        """Take the shortest way, if nothing about this call asks for another."""
+        if not isinstance(x, Tensor) or x.dim() != 2 or not x.is_floating_point():
+            return None
+        get = self._parameters.get
+        h0, c0 = hx if isinstance(hx, tuple) and len(hx) == 2 else (hx, None)
+        weights = (get("weight_ih"), get("weight_hh"), get("bias_ih"), get("bias_hh"))
+        found = straight((x.unsqueeze(0), *weights, h0, c0, None), how)
+        return None if found is None else found[1] if found[2] is None else found[1:]
 
     def _step_rows(self, x: Tensor, parts: tuple[Tensor, ...] | None, params: dict[str, Tensor]) -> State:
         state = None if parts is None else parts if len(parts) > 1 else parts[0]

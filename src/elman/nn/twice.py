@@ -25,7 +25,8 @@ def second_gradients(
         leaves = [_leaf(a) for a in (*saved[:7], *saved[11:])]
         given, grads = tuple(leaves[:7]), leaves[7:]
         outputs = _outputs(given, lengths, how)
-        pairs = [(a, g) for a, g in zip(outputs, grads, strict=True) if a is not None and g is not None]
+        both = zip(outputs, grads, strict=True)
+        pairs = [(a, g.view_as(a)) for a, g in both if a is not None and g is not None]
         chosen = [a for a, want in zip(given, wanted, strict=True) if want and a is not None]
         asked = [g for g, want, a in zip(seconds, wanted, given, strict=True) if want and a is not None]
         firsts = torch.autograd.grad(

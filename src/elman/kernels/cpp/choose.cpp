@@ -47,13 +47,31 @@ const Kernels *&chosen() {
     static const Kernels *k = first_choice();
     return k;
 }
+
+// whether a user asked for one by its name
+bool &named() {
+    static bool yes = std::getenv("ELMAN_ISA") && *std::getenv("ELMAN_ISA");
+    return yes;
+}
+
+// Multiply-adds of a call below which the widest vectors are not worth it: many processors lower their clock for
+// milliseconds when they meet them, and whatever called us pays for it.
+constexpr double worth_512 = 1e5;
 }  // namespace
 
 const Kernels *kernels() { return chosen(); }
 
+const Kernels *kernels_for(double multiply_adds) {
+#if ELMAN_X86
+    if (multiply_adds < worth_512 && chosen() == &avx512::table && !named()) return &avx2::table;
+#endif
+    return chosen();
+}
+
 bool choose_kernels(const char *name) {
+    named() = *name != '\0';
     for (const Kernels *k : found())
-        if (std::strcmp(k->name, name) == 0) return chosen() = k, true;
+        if (!named() || std::strcmp(k->name, name) == 0) return chosen() = k, true;
     return false;
 }
 

@@ -26,6 +26,7 @@ class Body {
 };
 
 enum class Cell { rnn, lstm, gru };
+inline int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
 enum class Activation { tanh, relu, identity };
 
 // Memory for floats, aligned to a cache line and not cleared. With `poison` (tests) it starts as NaN.
@@ -147,7 +148,8 @@ int64_t gate_width(Cell cell, int64_t H);  // floats that `gates` holds for a ro
 int64_t padded(int64_t H);                 // H rounded up to a multiple of 32
 
 const Kernels *kernels();                     // those in use
-bool choose_kernels(const char *name);        // false: this machine has none of that name
+const Kernels *kernels_for(double multiply_adds);  // those for one call of that size: every choice gives the same bits
+bool choose_kernels(const char *name);        // "": the best; false: this machine has none of that name
 std::vector<const char *> kernels_available();
 
 // Where the parts of one parallel body wait until all of them have come; what each wrote before, all see after.

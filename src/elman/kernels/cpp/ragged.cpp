@@ -9,11 +9,8 @@ namespace elman {
 namespace {
 constexpr double worth_two_threads = 3e5;  // multiply-adds a call; waking a thread costs some microseconds
 
-int threads_for(int threads, int64_t M, int64_t G, int64_t H, int64_t D) {
-    return static_cast<double>(M) * static_cast<double>(G * H * (D + H)) < worth_two_threads ? 1 : std::max(1, threads);
-}
+int threads_for(int threads, double work) { return work < worth_two_threads ? 1 : std::max(1, threads); }
 
-int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
 }  // namespace
 
 Ragged::Ragged(const Layout &l)
@@ -109,6 +106,10 @@ struct Inputs {
 
 }  // namespace
 
+double multiply_adds(Cell cell, int64_t M, int64_t D, int64_t H) {
+    return static_cast<double>(M) * static_cast<double>(gates_of(cell) * H * (D + H));
+}
+
 void run(const Scan &scan) {
     const Packed &w = *scan.weights;
     const int64_t H = w.H, D = w.D, B = scan.layout.B;
@@ -122,8 +123,9 @@ void run(const Scan &scan) {
     f.h0 = in.h0, f.c0 = in.c0, f.hn = hn.data(), f.cn = cn.data();
     f.out = direct ? scan.out : out.data();
     if (scan.keep) f.gates = scan.gates, f.cells = scan.cells;
-    f.threads = threads_for(scan.threads, r.rows.M, gates_of(w.cell), H, D);
-    kernels()->forward(f);
+    const double work = multiply_adds(w.cell, r.rows.M, D, H);
+    f.threads = threads_for(scan.threads, work);
+    kernels_for(work)->forward(f);
     r.scatter_rows(f.hn, H, scan.hn);
     if (has_c) r.scatter_rows(f.cn, H, scan.cn);
     if (direct) r.clear_beyond(scan.out, H);
@@ -159,8 +161,9 @@ void run_back(const BackScan &scan) {
     b.gates = scan.gates, b.cells = scan.cells, b.d_x = d_x.size() ? d_x.data() : scan.d_x;
     b.d_w_ih = scan.d_w_ih, b.d_w_hh = scan.d_w_hh, b.d_b_ih = scan.d_b_ih, b.d_b_hh = scan.d_b_hh;
     b.d_h0 = d_h0.data(), b.d_c0 = d_c0.data();
-    b.threads = threads_for(scan.threads, M, gates_of(w.cell), H, D);
-    kernels()->backward(b);
+    const double work = multiply_adds(w.cell, M, D, H);
+    b.threads = threads_for(scan.threads, work);
+    kernels_for(work)->backward(b);
     r.scatter_rows(b.d_h0, H, scan.d_h0);
     if (has_c) r.scatter_rows(b.d_c0, H, scan.d_c0);
     if (!scan.d_x) return;

@@ -41,6 +41,9 @@ struct Ragged {
 int64_t kept_gates(Cell cell, int64_t H);
 int64_t kept_cells(Cell cell, int64_t H);
 
+// What a run over M rows multiplies, forwards.
+double multiply_adds(Cell cell, int64_t M, int64_t D, int64_t H);
+
 // A layer in one direction, all in the user's order. Outputs do not alias inputs.
 struct Scan {
     const Packed *weights;

@@ -1,6 +1,7 @@
 """elman.nn in the place of torch.nn: torch's own cases, packing, symbols, graphs, transforms, replacement."""
 
 import copy
+import faulthandler
 import io
 import warnings
 
@@ -477,6 +478,7 @@ def test_a_projection_runs_as_torchs_own_with_lengths_too():
 
 
 def learn_together(rank, folder):
+    faulthandler.dump_traceback_later(120, exit=True)  # a process that waits for ever says where
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     torch.manual_seed(0)
@@ -485,9 +487,11 @@ def learn_together(rank, folder):
     model(x[4 * rank : 4 * rank + 4])[0].square().sum().backward()
     torch.save([w.grad for w in model.parameters()], f"{folder}/{rank}.pt")
     torch.distributed.destroy_process_group()
+    faulthandler.cancel_dump_traceback_later()
 
 
-def test_two_processes_learn_one_model(tmp_path):
+def test_two_processes_learn_one_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")  # no other network is there for sure
     torch.multiprocessing.spawn(learn_together, args=(str(tmp_path),), nprocs=2)
     torch.manual_seed(0)
     alone = elman.nn.GRU(5, 7, batch_first=True)

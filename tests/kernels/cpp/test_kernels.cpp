@@ -35,7 +35,6 @@ struct Case {
     std::vector<int64_t> lengths;
 };
 
-int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
 double sigma(double x) { return 1 / (1 + std::exp(-x)); }
 
 // What a run gives: outputs, final states, then (if backwards) every gradient.

@@ -6,10 +6,6 @@
 
 #include <algorithm>
 
-#if defined(__SSE__)
-#include <immintrin.h>
-#endif
-
 #include "gru.hpp"
 #include "kernels.hpp"
 #include "lstm.hpp"
@@ -371,9 +367,8 @@ Floats pack_transposed(const float *w, int64_t H, int64_t columns, std::initiali
             for (const int gate : gates)
                 for (int64_t lane = 0; lane < C::units; ++lane, to += 32) {
                     const int64_t unit = units * C::units + lane, n = std::min<int64_t>(32, columns - panel * 32);
-                    std::memset(to, 0, 32 * sizeof(float));
-                    if (unit < H)
-                        std::memcpy(to, w + (gate * H + unit) * columns + panel * 32, static_cast<size_t>(n) * sizeof(float));
+                    const float *from = w + (gate * H + unit) * columns + panel * 32;
+                    for (int v = 0; v < 32; v += W) store(to + v, unit < H ? load_some(from + v, n - v) : set(0.0f));
                 }
     };
     parallel(count * lines * 32 < worth_packing_together ? 1 : threads, [&](int part, int parts) {
@@ -667,23 +662,21 @@ class Back {
 
 // to[k * width + lane] = row(lane)[k] for 16 lanes and k from `first` to `last`; null rows are noughts
 inline void pack_block(const float *const (&rows)[16], int64_t first, int64_t last, ptrdiff_t width, float *to) {
-    for (int group = 0; group < 16; group += 4) {
-        const float *const *r = rows + group;
-        int64_t k = first;
-#if defined(__SSE__)
-        if (r[3])
-            for (; k + 4 <= last; k += 4) {
-                __m128 a = _mm_loadu_ps(r[0] + k), b = _mm_loadu_ps(r[1] + k);
-                __m128 c = _mm_loadu_ps(r[2] + k), d = _mm_loadu_ps(r[3] + k);
-                _MM_TRANSPOSE4_PS(a, b, c, d);
-                float *at = to + k * width + group;
-                _mm_storeu_ps(at, a), _mm_storeu_ps(at + width, b);
-                _mm_storeu_ps(at + 2 * width, c), _mm_storeu_ps(at + 3 * width, d);
+    for (int group = 0; group < 16; group += W)
+        for (int64_t k = first; k < last; k += W) {
+            Vec square[W];
+            ELMAN_UNROLL
+            for (int lane = 0; lane < W; ++lane)
+                square[lane] = rows[group + lane] ? load_some(rows[group + lane] + k, last - k) : set(0.0f);
+            transpose(square);
+            const auto n = static_cast<int>(std::min<int64_t>(W, last - k));
+            if (n == W) {
+                ELMAN_UNROLL
+                for (int i = 0; i < W; ++i) store(to + (k + i) * width + group, square[i]);
+            } else {
+                for (int i = 0; i < n; ++i) store(to + (k + i) * width + group, square[i]);
             }
-#endif
-        for (; k < last; ++k)
-            for (int lane = 0; lane < 4; ++lane) to[k * width + group + lane] = r[lane] ? r[lane][k] : 0.0f;
-    }
+        }
 }
 
 // [panel][k][width] from rows (gates * H, K); units beyond H are noughts. Block by block of k, so that what is written

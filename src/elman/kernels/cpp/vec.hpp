@@ -67,6 +67,26 @@ ELMAN_INLINE Vec two_to(Vec shifted_n) {
     return {_mm512_castsi512_ps(_mm512_add_epi32(n, _mm512_set1_epi32(0x3f800000)))};
 }
 
+// the rows of a square become its columns
+ELMAN_INLINE void transpose(Vec (&a)[16]) {
+    __m512 b[16], c[16];
+    for (int i = 0; i < 16; i += 2)
+        b[i] = _mm512_unpacklo_ps(a[i].v, a[i + 1].v), b[i + 1] = _mm512_unpackhi_ps(a[i].v, a[i + 1].v);
+    const auto d = [](__m512 x) { return _mm512_castps_pd(x); };
+    const auto f = [](__m512d x) { return _mm512_castpd_ps(x); };
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; ++j) {
+            c[i + 2 * j] = f(_mm512_unpacklo_pd(d(b[i + j]), d(b[i + 2 + j])));
+            c[i + 2 * j + 1] = f(_mm512_unpackhi_pd(d(b[i + j]), d(b[i + 2 + j])));
+        }
+    for (int j = 0; j < 4; ++j) {  // c[4 g + j]: rows 4 g ... 4 g + 3 of columns j, j + 4, j + 8, j + 12
+        const __m512 low = _mm512_shuffle_f32x4(c[j], c[4 + j], 0x88), high = _mm512_shuffle_f32x4(c[8 + j], c[12 + j], 0x88);
+        const __m512 low_odd = _mm512_shuffle_f32x4(c[j], c[4 + j], 0xdd), high_odd = _mm512_shuffle_f32x4(c[8 + j], c[12 + j], 0xdd);
+        a[j].v = _mm512_shuffle_f32x4(low, high, 0x88), a[8 + j].v = _mm512_shuffle_f32x4(low, high, 0xdd);
+        a[4 + j].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0x88), a[12 + j].v = _mm512_shuffle_f32x4(low_odd, high_odd, 0xdd);
+    }
+}
+
 #elif defined(ELMAN_ISA_AVX2)
 
 struct Vec {
@@ -102,6 +122,23 @@ ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
 ELMAN_INLINE Vec two_to(Vec shifted_n) {
     const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted_n.v), 23);
     return {_mm256_castsi256_ps(_mm256_add_epi32(n, _mm256_set1_epi32(0x3f800000)))};
+}
+
+ELMAN_INLINE void transpose(Vec (&a)[8]) {
+    __m256 b[8], c[8];
+    for (int i = 0; i < 8; i += 2)
+        b[i] = _mm256_unpacklo_ps(a[i].v, a[i + 1].v), b[i + 1] = _mm256_unpackhi_ps(a[i].v, a[i + 1].v);
+    const auto d = [](__m256 x) { return _mm256_castps_pd(x); };
+    const auto f = [](__m256d x) { return _mm256_castpd_ps(x); };
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; ++j) {
+            c[i + 2 * j] = f(_mm256_unpacklo_pd(d(b[i + j]), d(b[i + 2 + j])));
+            c[i + 2 * j + 1] = f(_mm256_unpackhi_pd(d(b[i + j]), d(b[i + 2 + j])));
+        }
+    for (int j = 0; j < 4; ++j) {
+        a[j].v = _mm256_permute2f128_ps(c[j], c[4 + j], 0x20);
+        a[4 + j].v = _mm256_permute2f128_ps(c[j], c[4 + j], 0x31);
+    }
 }
 
 #elif defined(ELMAN_ISA_NEON)
@@ -146,6 +183,14 @@ ELMAN_INLINE Vec two_to(Vec shifted_n) {
     return {vreinterpretq_f32_s32(vaddq_s32(n, vdupq_n_s32(0x3f800000)))};
 }
 
+ELMAN_INLINE void transpose(Vec (&a)[4]) {
+    const float32x4x2_t low = vtrnq_f32(a[0].v, a[1].v), high = vtrnq_f32(a[2].v, a[3].v);
+    for (int j = 0; j < 2; ++j) {
+        a[j].v = vcombine_f32(vget_low_f32(low.val[j]), vget_low_f32(high.val[j]));
+        a[2 + j].v = vcombine_f32(vget_high_f32(low.val[j]), vget_high_f32(high.val[j]));
+    }
+}
+
 #else
 
 struct Vec {
@@ -178,6 +223,7 @@ ELMAN_INLINE Vec two_to(Vec shifted_n) {
     std::memcpy(&shifted_n.v, &bits, 4);
     return shifted_n;
 }
+ELMAN_INLINE void transpose(Vec (&)[1]) {}
 
 #endif
 

@@ -217,10 +217,42 @@ void final_state(const Forward &f, const float *running) {
 constexpr int64_t worth_sharing = 48;  // rows of one step that are worth a second thread
 
 // Weights too large for one processor's cache are read once by all parts together, not once by each: parts share units,
-// and meet after every step. More rows than this keep a processor busy for as long as their weights take.
-constexpr int64_t rows_by_units = 64;
+// and meet after every step. More rows than this keep a processor busy for as long as their weights take. Rows too few to
+// be shared out share units as soon as a step takes longer than a few meetings.
+constexpr int64_t rows_by_units = 64, lone_rows = 3, bytes_of_a_long_step = 192 << 10;
 inline bool worth_units(int64_t rows, int64_t floats) {
-    return rows <= rows_by_units && floats * static_cast<int64_t>(sizeof(float)) > 2 * half_of_cache();
+    const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
+    return (rows <= rows_by_units && bytes > half_of_cache() * 3 / 2) || (rows <= lone_rows && bytes >= bytes_of_a_long_step);
+}
+
+// Rows [at(part), at(part + 1)) of a batch, the longest first, so that every part has about as many steps to take.
+class Halves {
+  public:
+    Halves(const Rows &rows, int parts) : bounds_(static_cast<size_t>(parts) + 1, rows.B) {
+        std::vector<int64_t> lengths(static_cast<size_t>(rows.B), 0);
+        for (int64_t s = 0, n = rows.steps(); s < n; ++s) ++lengths[static_cast<size_t>(rows.count[static_cast<size_t>(s)]) - 1];
+        for (int64_t i = rows.B - 2; i >= 0; --i) lengths[static_cast<size_t>(i)] += lengths[static_cast<size_t>(i) + 1];
+        int64_t done = 0;
+        for (int64_t i = 0, part = 0; i < rows.B && part < parts; done += lengths[static_cast<size_t>(i++)])
+            while (part < parts && done * parts >= rows.M * part) bounds_[static_cast<size_t>(part++)] = i;
+    }
+    int64_t at(int part) const { return bounds_[static_cast<size_t>(part)]; }
+    int64_t fewest() const {
+        int64_t least = bounds_.back();
+        for (size_t part = 1; part < bounds_.size(); ++part) least = std::min(least, bounds_[part] - bounds_[part - 1]);
+        return least;
+    }
+
+  private:
+    std::vector<int64_t> bounds_;
+};
+
+// Whether parts go through all steps on their own, each with rows of its own: what one has written no other reads, so
+// nothing crosses from cache to cache and nobody waits. Too few rows each, or weights from far away, and a chunk's
+// input products are better taken together.
+inline bool worth_own_rows(const Halves &halves, int64_t floats) {
+    const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
+    return bytes <= half_of_cache() && halves.fewest() >= (bytes <= half_of_cache() / 8 ? 4 : 8);
 }
 
 // Forward over time, chunk by chunk: the input products of some steps at once, then the steps one after the other.
@@ -232,15 +264,21 @@ class Run {
           row_size_(panels_ * C::saved), keep_(f.gates != nullptr), mixes_(f.reset || f.parent),
           wanted_(f.table_rows ? rows_.M : rows_ahead_of(row_size_, w_.D * row_size_)),
           widest_(rows_.steps() ? *std::max_element(rows_.count.begin(), rows_.count.end()) : 0),
-          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)), projected_(floats(f.table_rows * row_size_)),
-          ahead_(floats(keep_ || f.table_rows ? 0 : most_rows() * row_size_)),
+          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)), halves_(rows_, f.threads),
+          own_rows_(!mixes_ && !by_units_ && f.threads > 1 && worth_own_rows(halves_, w_.D * row_size_)),
+          projected_(floats(f.table_rows * row_size_)),
+          ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
           running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
           first_c_(floats(has_c && (keep_ || f.reset) ? rows_.B * Hp_ : 0)), mixed_h_(floats(mixes_ ? widest_ * H_ : 0)),
           mixed_c_(floats(mixes_ && has_c ? widest_ * Hp_ : 0)) {}
 
     void operator()() const {
         begin();
-        for (int64_t s = 0; s < rows_.steps();) {
+        if (own_rows_)
+            parallel(f_.threads, [&](int part, int parts) {
+                for (int i = part; i < f_.threads; i += parts) through_own_rows(halves_.at(i), halves_.at(i + 1));
+            });
+        for (int64_t s = own_rows_ ? rows_.steps() : 0; s < rows_.steps();) {
             const Chunk chunk = chunk_after(rows_, s, wanted_);
             float *sums = keep_ ? f_.gates + chunk.low * row_size_ : ahead_.data();
             if (!f_.table_rows)
@@ -288,6 +326,34 @@ class Run {
             step.c = s ? f_.cells + before * Hp_ : first_c_.data();
             step.c_next = f_.cells + at * Hp_;
         }
+        return step;
+    }
+
+    // all steps of the rows [first, last), some steps ahead at a time
+    void through_own_rows(int64_t first, int64_t last) const {
+        const auto mine = [&](int64_t s) { return std::clamp<int64_t>(count(s) - first, 0, last - first); };
+        const int64_t most = std::max(wanted_, last - first);
+        const Floats ahead(floats(keep_ || f_.table_rows ? 0 : most * row_size_));
+        for (int64_t s = 0, next = 0; s < rows_.steps() && mine(s); s = next) {
+            for (int64_t sum = 0; next < rows_.steps() && sum + mine(next) <= most; ++next) {
+                float *sums = keep_ ? f_.gates + (offset(next) + first) * row_size_ : ahead.data() + sum * row_size_;
+                if (!f_.table_rows) project<C>(f_, offset(next) + first, offset(next) + first + mine(next), sums, 0, 1);
+                sum += mine(next);
+            }
+            for (int64_t now = s, sum = 0; now < next; sum += mine(now++)) {
+                const Step<C> step = own_step(now, first, mine(now), ahead.data() + sum * row_size_);
+                each_tile<C::vectors>(panels_, mine(now), last - first, 0, 1, step);
+            }
+        }
+    }
+
+    // the step of `n` rows from `first` on, whose input products stand at `sums` unless they are kept
+    Step<C> own_step(int64_t s, int64_t first, int64_t n, float *sums) const {
+        Step<C> step = step_at(s, Chunk{s, s + 1, offset(s), offset(s) + count(s), count(s)}, keep_ ? f_.gates + offset(s) * row_size_ : sums);
+        step.h += first * H_, step.h_next += first * H_, step.count = n;
+        if (has_c) step.c += first * Hp_, step.c_next += first * Hp_;
+        if (f_.table_rows) step.ids += first;
+        else if (keep_) step.sums += first * row_size_;
         return step;
     }
 
@@ -345,6 +411,8 @@ class Run {
     const bool keep_, mixes_;  // whether backward follows; whether rows go on from other places than their own
     const int64_t wanted_, widest_;
     const bool by_units_;
+    const Halves halves_;
+    const bool own_rows_;  // whether each part goes through all steps with rows of its own
     const Floats projected_, ahead_, running_, first_c_, mixed_h_, mixed_c_;
 };
 
@@ -389,7 +457,8 @@ class Back {
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved),
-          d_size_(apart(row_size_)) {}
+          d_size_(apart(row_size_)), halves_(rows_, b.threads),
+          own_rows_(!b.reset && b.threads > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)) {}
 
     void run() {
         begin();
@@ -399,14 +468,26 @@ class Back {
             const Chunk chunk = chunk_before(rows_, to, wanted);
             if (static_cast<int64_t>(d_a_.size()) < (chunk.high - chunk.low) * d_size_)
                 d_a_ = Floats(static_cast<size_t>((chunk.high - chunk.low) * d_size_));
+            list_rows(chunk);
             Meeting meeting;
+            if (own_rows_) {
+                parallel(b_.threads, [&](int part, int parts) {
+                    for (int i = part; i < b_.threads; i += parts) steps_of_own_rows(chunk, halves_.at(i), halves_.at(i + 1));
+                    meeting.wait(parts);
+                    weight_gradients(chunk, part, parts);
+                });
+                done_ += chunk.high - chunk.low, to = chunk.from;
+                continue;
+            }
             if (b_.reset) steps(chunk, 0, 1);
             else if (worth_units(chunk.widest, H_ * row_size_))
                 parallel(b_.threads, [&](int part, int parts) { steps_by_units(chunk, part, parts, meeting); });
             else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
-            list_rows(chunk);
             parallel(b_.threads, [&](int part, int parts) { gather_slots(part, parts); });
-            parallel(b_.threads, [&](int part, int parts) { gradients(chunk, part, parts); });
+            parallel(b_.threads, [&](int part, int parts) {
+                if (b_.d_x) back_to_x(chunk.low, chunk.low)(chunk.high - chunk.low, chunk.high - chunk.low, part, parts);
+                weight_gradients(chunk, part, parts);
+            });
             done_ += chunk.high - chunk.low;
             to = chunk.from;
         }
@@ -481,6 +562,30 @@ class Back {
         }
     }
 
+    // the rows [first, last) through the steps of a chunk, from the last to the first: all that is theirs alone
+    void steps_of_own_rows(const Chunk &chunk, int64_t first, int64_t last) {
+        for (int64_t s = chunk.to - 1, m = first; s >= chunk.from; --s) {
+            const int64_t t = rows_.time(s), at = rows_.offset[t] + first, n = std::min(rows_.count[t], last) - first;
+            float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
+            for (int64_t i = 0; i < n; ++i) through_gates(s, t, first + i, d_a + i * d_size_, 0, panels_);
+            if (n > 0) {
+                Product back = past_weights(d_a);
+                back.start = back.y += first * Hp_;
+                back(n, last - first, 0, 1);
+                if (b_.d_x) back_to_x(chunk.low, at)(n, n, 0, 1);
+                for (int64_t i = 0; i < n; ++i) gather_slots_of(m + i);
+            }
+            m += rows_.count[t];
+        }
+    }
+
+    // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from packed row `at` on
+    Product back_to_x(int64_t low, int64_t at) const {
+        const float *d_a = d_a_.data() + (at - low) * d_size_;
+        const Operand a = is_gru ? Operand{d_a, d_size_, panels_, 48, 64} : Operand{d_a, d_size_, 1, row_size_, 0};
+        return {a, back_x_.data(), w_.D, nullptr, 0, b_.d_x + at * w_.D, w_.D};
+    }
+
     // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
     Product past_weights(const float *d_a) {
         const Operand a = is_gru ? Operand{d_a + 16, d_size_, panels_, 48, 64} : Operand{d_a, d_size_, 1, row_size_, 0};
@@ -553,21 +658,17 @@ class Back {
 
     // d_a as [slot of 16 lines][row in the order of the sums][16]
     void gather_slots(int part, int parts) {
+        for (int64_t m = part, rows = static_cast<int64_t>(d_rows_.size()); m < rows; m += parts) gather_slots_of(m);
+    }
+    void gather_slots_of(int64_t m) {
         const int64_t rows = static_cast<int64_t>(d_rows_.size()), slots = row_size_ / 16;
-        for (int64_t m = part; m < rows; m += parts) {
-            const float *from = d_a_.data() + d_rows_[static_cast<size_t>(m)] * d_size_;
-            for (int64_t slot = 0; slot < slots; ++slot)
-                std::memcpy(d_slots_.data() + (slot * rows + m) * 16, from + slot * 16, 16 * sizeof(float));
-        }
+        const float *from = d_a_.data() + d_rows_[static_cast<size_t>(m)] * d_size_;
+        for (int64_t slot = 0; slot < slots; ++slot)
+            std::memcpy(d_slots_.data() + (slot * rows + m) * 16, from + slot * 16, 16 * sizeof(float));
     }
 
-    void gradients(const Chunk &chunk, int part, int parts) {
+    void weight_gradients(const Chunk &chunk, int part, int parts) {
         const int64_t count = chunk.high - chunk.low, D = w_.D;
-        if (b_.d_x) {  // in the forward pass a = W_ih x + ..., so
-            const Operand a = is_gru ? Operand{d_a_.data(), d_size_, panels_, 48, 64}
-                                     : Operand{d_a_.data(), d_size_, 1, row_size_, 0};
-            Product{a, back_x_.data(), D, nullptr, 0, b_.d_x + chunk.low * D, D}(count, count, part, parts);
-        }
         // parts share out columns, never rows: a group of columns is packed once, then meets every slot
         int64_t group = 0;
         Floats columns(static_cast<size_t>(count * outer_vectors * W));
@@ -654,6 +755,8 @@ class Back {
     const Weights &w_;
     const Rows &rows_;
     const int64_t H_, Hp_, panels_, row_size_, d_size_;
+    const Halves halves_;
+    const bool own_rows_;  // whether each part goes through the steps with rows of its own
     Floats r_h_, r_c_, first_c_, d_a_, d_slots_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
     std::vector<int64_t> d_rows_, id_rows_;
     std::vector<const float *> x_rows_, h_rows_;

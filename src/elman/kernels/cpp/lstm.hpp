@@ -49,12 +49,10 @@ struct Lstm {
         }
     }
 
-    // One vector of units. `d_h` is the whole gradient of h'; r_c goes in as that of c' and out as that of c.
-    ELMAN_INLINE static void backward(Vec d_h, const float *gates_, const float *c_before, const float *c_after,
-                                      float *r_c, float *d_a) {
+    // One vector of units; t = tanh(c'). `d_h` is the whole gradient of h'; r_c goes in as that of c' and out as that of c.
+    ELMAN_INLINE static void backward(Vec d_h, const float *gates_, const float *c_before, Vec t, float *r_c, float *d_a) {
         const Vec one = set(1.0f);
         const Vec i = load(gates_), f = load(gates_ + 16), g = load(gates_ + 32), o = load(gates_ + 48);
-        const Vec t = tanh(load(c_after));
         // in the forward pass h' = o · tanh(c'), so
         const Vec d_c = fma(d_h * o, one - t * t, load(r_c));
         const Vec d_o = d_h * t;

@@ -40,20 +40,25 @@ struct Product {
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
-        for (int sub = 0; sub < Plain::parts; ++sub) part<P, MR>(panel, row, sub * Plain::step);
+        for (int sub = 0; sub < Plain::parts; ++sub) {
+            const int64_t left = columns - panel * 32 - sub * Plain::step;
+            if (P == 1 && left <= 0) return;
+            if (P == 1 && left <= W) part<P, MR, 1>(panel, row, sub * Plain::step);
+            else part<P, MR, 2>(panel, row, sub * Plain::step);
+        }
     }
 
-    template <int P, int MR>
+    template <int P, int MR, int NV>
     ELMAN_INLINE void part(int64_t panel, int64_t row, int at) const {
         const ptrdiff_t panel_size = depth * Plain::width;
         const int64_t column = panel * 32 + at;
-        Tile<P, MR, 2> acc;
+        Tile<P, MR, NV> acc;
         ELMAN_UNROLL
         for (int p = 0; p < P; ++p) {
             ELMAN_UNROLL
             for (int i = 0; i < MR; ++i) {
                 ELMAN_UNROLL
-                for (int v = 0; v < 2; ++v) {
+                for (int v = 0; v < NV; ++v) {
                     const int64_t j = column + p * 32 + v * W;
                     acc[p][i][v] = start ? load_some(start + (row + i) * start_stride + j, columns - j) : set(0.0f);
                 }
@@ -73,7 +78,7 @@ struct Product {
             ELMAN_UNROLL
             for (int i = 0; i < MR; ++i) {
                 ELMAN_UNROLL
-                for (int v = 0; v < 2; ++v) {
+                for (int v = 0; v < NV; ++v) {
                     const int64_t j = column + p * 32 + v * W;
                     store_some(y + (row + i) * y_stride + j, acc[p][i][v], columns - j);
                 }

@@ -511,6 +511,7 @@ class Back {
             r_c_ = noughts(B * Hp_);
             if (b_.d_cn) copy_rows(r_c_.data(), Hp_, b_.d_cn, H_, H_, B);
             first_c_ = noughts(B * Hp_);
+            tanh_c_ = Floats(static_cast<size_t>(B * Hp_));
             copy_rows(first_c_.data(), Hp_, b_.c0, H_, H_, B);
         }
         std::fill_n(b_.d_h0, B * H_, 0.0f);
@@ -540,9 +541,11 @@ class Back {
             const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
             float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
             const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
-            for (int64_t tile = part; tile < shares.tiles; tile += parts)
-                for (int64_t i = shares.first(tile); i < std::min(count, shares.first(tile + 1)); ++i)
-                    through_gates(s, t, i, d_a + i * d_size_, 0, panels_);
+            for (int64_t tile = part; tile < shares.tiles; tile += parts) {
+                const int64_t first = shares.first(tile), last = std::min(count, shares.first(tile + 1));
+                tanh_of_cells(t, first, last, 0, panels_);
+                for (int64_t i = first; i < last; ++i) through_gates(s, t, i, d_a + i * d_size_, 0, panels_);
+            }
             past_weights(d_a)(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
@@ -554,8 +557,9 @@ class Back {
         for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
             const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
             float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
-            for (int64_t i = 0; i < count; ++i)
-                through_gates(s, t, i, d_a + i * d_size_, panels_ * part / parts, panels_ * (part + 1) / parts);
+            const int64_t panel = panels_ * part / parts, end = panels_ * (part + 1) / parts;
+            tanh_of_cells(t, 0, count, panel, end);
+            for (int64_t i = 0; i < count; ++i) through_gates(s, t, i, d_a + i * d_size_, panel, end);
             meeting.wait(parts);
             past_weights(d_a).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
             meeting.wait(parts);
@@ -567,8 +571,9 @@ class Back {
         for (int64_t s = chunk.to - 1, m = first; s >= chunk.from; --s) {
             const int64_t t = rows_.time(s), at = rows_.offset[t] + first, n = std::min(rows_.count[t], last) - first;
             float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
-            for (int64_t i = 0; i < n; ++i) through_gates(s, t, first + i, d_a + i * d_size_, 0, panels_);
             if (n > 0) {
+                tanh_of_cells(t, first, first + n, 0, panels_);
+                for (int64_t i = 0; i < n; ++i) through_gates(s, t, first + i, d_a + i * d_size_, 0, panels_);
                 Product back = past_weights(d_a);
                 back.start = back.y += first * Hp_;
                 back(n, last - first, 0, 1);
@@ -615,7 +620,7 @@ class Back {
                 const int64_t unit = panel * C::units + lane, place = panel * C::saved + lane;
                 const Vec d_past = load(r_h + unit), d_h = d_out ? load_some(d_out + unit, H_ - unit) + d_past : d_past;
                 if constexpr (has_c) {
-                    C::backward(d_h, gates + place, c_before + unit, b_.cells + at * Hp_ + unit,
+                    C::backward(d_h, gates + place, c_before + unit, load(tanh_c_.data() + row * Hp_ + unit),
                                 r_c_.data() + row * Hp_ + unit, d_a + place);
                     store(r_h + unit, set(0.0f));
                 } else if constexpr (is_gru) {
@@ -625,6 +630,26 @@ class Back {
                     store(r_h + unit, set(0.0f));
                 }
             }
+    }
+
+    // tanh(c') of a step's rows [first, last), of some units: several vectors at once, where one alone would wait for itself
+    void tanh_of_cells(int64_t t, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) {
+        if constexpr (has_c) {
+            constexpr int group = W == 8 ? 3 : 6;
+            const int64_t begin = first_panel * C::units, vectors = (std::min(H_, last_panel * C::units) - begin + W - 1) / W;
+            const float *from = b_.cells + (rows_.offset[t] + first) * Hp_ + begin;
+            float *to = tanh_c_.data() + first * Hp_ + begin;
+            for (int64_t k = 0, all = (last - first) * vectors; k < all; k += group) {
+                int64_t place[group];
+                Vec c[group];
+                for (int i = 0; i < group; ++i) {
+                    const int64_t at = std::min(k + i, all - 1);
+                    place[i] = at / vectors * Hp_ + at % vectors * W, c[i] = load(from + place[i]);
+                }
+                tanh_all(c);
+                for (int i = 0; i < group; ++i) store(to + place[i], c[i]);
+            }
+        }
     }
 
     // where a row started afresh its gradient goes to the first state and no further
@@ -757,7 +782,7 @@ class Back {
     const int64_t H_, Hp_, panels_, row_size_, d_size_;
     const Halves halves_;
     const bool own_rows_;  // whether each part goes through the steps with rows of its own
-    Floats r_h_, r_c_, first_c_, d_a_, d_slots_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
+    Floats r_h_, r_c_, first_c_, tanh_c_, d_a_, d_slots_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
     std::vector<int64_t> d_rows_, id_rows_;
     std::vector<const float *> x_rows_, h_rows_;
     int64_t done_ = 0;

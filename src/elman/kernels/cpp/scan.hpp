@@ -636,7 +636,7 @@ class Back {
     void tanh_of_cells(int64_t t, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) {
         if constexpr (has_c) {
             constexpr int group = W == 8 ? 3 : 6;
-            const int64_t begin = first_panel * C::units, vectors = (std::min(H_, last_panel * C::units) - begin + W - 1) / W;
+            const int64_t begin = first_panel * C::units, vectors = (last_panel - first_panel) * C::units / W;
             const float *from = b_.cells + (rows_.offset[t] + first) * Hp_ + begin;
             float *to = tanh_c_.data() + first * Hp_ + begin;
             for (int64_t k = 0, all = (last - first) * vectors; k < all; k += group) {

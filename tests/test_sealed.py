@@ -12,8 +12,9 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elman.ahead import LARGE
 from elman.errors import ModelFileError
-from elman.sealed import LARGE, Kind, refuse, seal, strict_json, unseal, unseal_ahead
+from elman.sealed import Kind, refuse, seal, strict_json, unseal, unseal_ahead
 
 FLAWS = ("cut", "header", "crowded", "foreign", "manifest", "tensors", "checksum")
 KIND = Kind(

@@ -19,10 +19,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from elman import ahead
 from elman.errors import ModelFileError, printable
-
-LARGE = 2**22
-"""Bytes from which on the checksum takes longer than a thread to begin."""
 
 Arrays = dict[str, NDArray[Any]]
 Flaw = Literal["cut", "header", "crowded", "foreign", "manifest", "tensors", "checksum"]
@@ -68,7 +66,7 @@ def seal(kind: Kind, manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[
     """
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     whole = {**manifest, "sha256": _checksum(kind, manifest, arrays)}
-    return safetensors.numpy.save(arrays, metadata={kind.key: _canonical(kind, whole)})
+    return safetensors.numpy.save(arrays, metadata={kind.key: ahead.canonical(whole, kind.ascii)})
 
 
 def unseal(
@@ -102,18 +100,19 @@ def unseal_ahead(
     The third part waits for it and raises what ``unseal`` would have. Until it was called nothing that came
     of the file may be given away, and an error that the file led to must give way to it.
     """
-    manifest = manifest_in(kind, data, source)
+    header = _header(kind, data, len(data), source)
+    manifest = _manifest(kind, header, source)
     check(manifest, source)
     claimed = manifest.pop("sha256")
     try:
         tensors = safetensors.numpy.load(data)
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         refuse(kind, "tensors", source, error)
-    checksum = _beside(lambda: _checksum(kind, manifest, tensors), len(data))
+    begun = _beside(lambda: ahead.checksum(manifest, header, data, kind.ascii), data)
 
     def check_seal() -> None:
         try:
-            found = checksum()
+            found = begun()
         except (KeyError, TypeError, ValueError, RecursionError) as error:  # half a character, say
             refuse(kind, "tensors", source, error)
         if claimed != found:
@@ -203,22 +202,20 @@ def _manifest(kind: Kind, header: dict[str, Any], source: str) -> Any:
 
 
 def _checksum(kind: Kind, manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256(_canonical(kind, manifest).encode())
+    digest = hashlib.sha256(ahead.canonical(manifest, kind.ascii).encode())
     for name, array in sorted(tensors.items()):
-        digest.update(_canonical(kind, [name, array.dtype.str, list(array.shape)]).encode())
+        digest.update(ahead.canonical([name, array.dtype.str, list(array.shape)], kind.ascii).encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
-def _beside(reckon: Callable[[], str], size: int) -> Callable[[], str]:
-    """Begin to reckon in a thread where that pays; the result waits for it."""
-    if size < LARGE:
+def _beside(reckon: Callable[[], str], data: bytes) -> Callable[[], str]:
+    """Begin to reckon in a thread where that pays, or go on with what was begun; the result waits for it."""
+    if ahead.is_begun(data):
+        return lambda: ahead.checksum_of(data) or reckon()
+    if len(data) < ahead.LARGE:
         return reckon
     pool = ThreadPoolExecutor(1)
     found = pool.submit(reckon)
     pool.shutdown(wait=False)
     return found.result
-
-
-def _canonical(kind: Kind, value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=kind.ascii, allow_nan=False)

@@ -12,6 +12,7 @@ import os
 import sys
 from types import ModuleType
 
+from elman import ahead
 from elman.cli.output import print_error
 from elman.cli.parser import COMMANDS, command_parser, command_word, main_parser
 from elman.errors import DataError, ElmanError
@@ -53,6 +54,8 @@ def _run(argv: list[str]) -> int:
     if word is None:
         main_parser().parse_args(argv or ["--help"])
         return 0
+    if COMMANDS[word].reads_model:
+        ahead.begin(argv[1:], "elman")  # a large model's checksum, while NumPy is imported
     module = _module(word)
     parser = command_parser(word)
     module.add_arguments(parser)

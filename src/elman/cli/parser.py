@@ -11,24 +11,29 @@ from elman.errors import UsageError
 
 
 class Command(NamedTuple):
-    """A command: the module in ``elman.cli`` that runs it, and its sentence."""
+    """A command: its module in ``elman.cli``, its sentence, and whether it opens a model file."""
 
     module: str
     sentence: str
+    reads_model: bool = False
 
 
 COMMANDS = {
     "train": Command("train", "Learn a network from a table of sequences, and measure it honestly."),
-    "evaluate": Command("evaluate", "Measure a saved model on a file, beside the naive baselines."),
-    "predict": Command("predict", "Answer each row of a file, each line of stdin, or each --text."),
-    "stream": Command("stream", "Answer each line of stdin as it comes; the state is kept between them."),
-    "trace": Command("trace", "Draw every state, gate and belief of a model over one sequence."),
-    "forecast": Command("forecast", "Forecast the next values of each series of a file, with intervals."),
-    "generate": Command("generate", "Write texts with a model that learnt to."),
+    "evaluate": Command("evaluate", "Measure a saved model on a file, beside the naive baselines.", True),
+    "predict": Command("predict", "Answer each row of a file, each line of stdin, or each --text.", True),
+    "stream": Command(
+        "stream", "Answer each line of stdin as it comes; the state is kept between them.", True
+    ),
+    "trace": Command("trace", "Draw every state, gate and belief of a model over one sequence.", True),
+    "forecast": Command(
+        "forecast", "Forecast the next values of each series of a file, with intervals.", True
+    ),
+    "generate": Command("generate", "Write texts with a model that learnt to.", True),
     "sample": Command("sample", "Write a built-in sample as a file, and say how to learn from it."),
-    "info": Command("info", "Say what is in a model file."),
-    "verify": Command("verify", "Run the same sequences in every way, and compare the answers."),
-    "export": Command("export", "Carry a model to ONNX, NumPy or torch, checked beside the model."),
+    "info": Command("info", "Say what is in a model file.", True),
+    "verify": Command("verify", "Run the same sequences in every way, and compare the answers.", True),
+    "export": Command("export", "Carry a model to ONNX, NumPy or torch, checked beside the model.", True),
     "demo": Command("demo", "Learn a built-in example, and show what came of it."),
     "doctor": Command("doctor", "Say what elman runs on here, and what is missing."),
 }

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from elman import ahead
 from elman.cells import check_cell
 from elman.data.codec import LabelCodec
 from elman.data.kinds import Reader
@@ -51,13 +52,18 @@ def load(path: str | os.PathLike[str]) -> Model:
     ModelFileError
         If the file is missing, damaged, foreign, or needs a newer elman: one sentence says which.
     """
-    return load_and_manifest(path)[0]
+    return from_bytes(_bytes_at(path), str(path))
 
 
 def load_and_manifest(path: str | os.PathLike[str]) -> tuple[Model, dict[str, Any]]:
     """Read a model file as ``load`` does, and the manifest that stands in it."""
+    data = _bytes_at(path)
+    return from_bytes(data, str(path)), manifest_in(KIND, data, str(path))
+
+
+def _bytes_at(path: str | os.PathLike[str]) -> bytes:
     try:
-        data = _read(Path(path))
+        return _read(Path(path))
     except ModelFileError:
         raise
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
@@ -65,7 +71,6 @@ def load_and_manifest(path: str | os.PathLike[str]) -> tuple[Model, dict[str, An
         reason = "there is no such file" if missing else (getattr(error, "strerror", None) or str(error))
         message = f"cannot read the model file {path}: {reason.lower()}"
         raise refusal(message, "", "E300", "check the path") from error
-    return from_bytes(data, str(path)), manifest_in(KIND, data, str(path))
 
 
 def _read(path: Path) -> bytes:
@@ -76,6 +81,10 @@ def _read(path: Path) -> bytes:
         raise refusal(f"cannot read the model file {path}: {what}", "", "E300", "check the path")
     if found.st_size > MOST_FILE_BYTES:
         _refuse(f"{path} is larger than any model file", source, "E305")
+    begun = ahead.bytes_of(found)
+    if begun is not None:
+        check_start(KIND, begun[: 8 + KIND.most_header_bytes], len(begun), source, check_manifest)
+        return begun
     with path.open("rb") as file:
         check_start(KIND, file.read(8 + KIND.most_header_bytes), found.st_size, source, check_manifest)
         file.seek(0)

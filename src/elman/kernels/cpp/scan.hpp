@@ -225,10 +225,13 @@ inline bool worth_units(int64_t rows, int64_t floats) {
     return (rows <= rows_by_units && bytes > half_of_cache() * 3 / 2) || (rows <= lone_rows && bytes >= bytes_of_a_long_step);
 }
 
-// Rows [at(part), at(part + 1)) of a batch, the longest first, so that every part has about as many steps to take.
+// Rows [at(part), at(part + 1)) of a batch, the longest first, so that every part has about as many steps to take. Only for
+// rows that end one after the other: those of a tree may be more than B at a step, and must be given one part.
 class Halves {
   public:
     Halves(const Rows &rows, int parts) : bounds_(static_cast<size_t>(parts) + 1, rows.B) {
+        bounds_[0] = 0;
+        if (parts < 2) return;
         std::vector<int64_t> lengths(static_cast<size_t>(rows.B), 0);
         for (int64_t s = 0, n = rows.steps(); s < n; ++s) ++lengths[static_cast<size_t>(rows.count[static_cast<size_t>(s)]) - 1];
         for (int64_t i = rows.B - 2; i >= 0; --i) lengths[static_cast<size_t>(i)] += lengths[static_cast<size_t>(i) + 1];
@@ -264,7 +267,7 @@ class Run {
           row_size_(panels_ * C::saved), keep_(f.gates != nullptr), mixes_(f.reset || f.parent),
           wanted_(f.table_rows ? rows_.M : rows_ahead_of(row_size_, w_.D * row_size_)),
           widest_(rows_.steps() ? *std::max_element(rows_.count.begin(), rows_.count.end()) : 0),
-          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)), halves_(rows_, f.threads),
+          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)), halves_(rows_, mixes_ || by_units_ ? 1 : f.threads),
           own_rows_(!mixes_ && !by_units_ && f.threads > 1 && worth_own_rows(halves_, w_.D * row_size_)),
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
@@ -457,7 +460,7 @@ class Back {
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved),
-          d_size_(apart(row_size_)), halves_(rows_, b.threads),
+          d_size_(apart(row_size_)), halves_(rows_, b.reset ? 1 : b.threads),
           own_rows_(!b.reset && b.threads > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)) {}
 
     void run() {

@@ -199,7 +199,55 @@ void recurrences() {
                     one_case(c);
                 }
     for (const auto &[cell, activation] : kinds)  // more rows than a block, and two threads at work
-        one_case({cell, activation, 5, 70, 40, 33, false, false, false, true, std::vector<int64_t>(70, 5)});
+        for (const bool ragged : {false, true}) {
+            Case c{cell, activation, 5, 70, 40, 33, ragged, false, false, true, std::vector<int64_t>(70, 5)};
+            for (int64_t &n : c.lengths) n = ragged ? static_cast<int64_t>(random_bits() % 6) : 5;
+            one_case(c);
+        }
+}
+
+// Nodes that go on from others, more at each step than began: every node is one step from its parent.
+void trees() {
+    const std::vector<int64_t> counts = {2, 9, 40, 90};
+    for (const Cell cell : {Cell::rnn, Cell::lstm, Cell::gru}) {
+        const Case c{cell, Activation::tanh, 141, 1, 5, 17, false, false, false, true, {141}};
+        const Data d(c);
+        const Weights w{cell, c.activation, c.D, c.H, d.w_ih.data(), d.w_hh.data(), d.b_ih.data(), d.b_hh.data()};
+        Rows rows;
+        std::vector<int64_t> parent;
+        for (const int64_t n : counts) {
+            const int64_t before = rows.M - (rows.count.empty() ? 0 : rows.count.back());
+            for (int64_t i = 0; i < n; ++i)
+                parent.push_back(rows.count.empty() ? -1 : before + static_cast<int64_t>(random_bits() % static_cast<unsigned>(rows.count.back())));
+            rows.count.push_back(n), rows.offset.push_back(rows.M), rows.M += n;
+        }
+        rows.T = static_cast<int64_t>(counts.size()), rows.B = counts[0];
+        const Numbers first(static_cast<size_t>(rows.B * c.H), 0.0f);
+        Numbers kept;
+        for (const char *name : kernels_available()) {
+            choose_kernels(name);
+            const Packed packed = kernels()->pack(w, 1);
+            for (const int threads : {1, 2}) {
+                Numbers out(static_cast<size_t>(rows.M * c.H), NAN);
+                Forward f{};
+                f.weights = &packed, f.rows = &rows, f.x = d.x.data(), f.parent = parent.data(), f.h0 = f.c0 = first.data();
+                f.out = out.data(), f.threads = threads;
+                kernels()->forward(f);
+                if (kept.empty()) kept = out;
+                expect(std::memcmp(kept.data(), out.data(), out.size() * sizeof(float)) == 0, "the same bits of a tree");
+            }
+        }
+        for (int64_t m = 0; m < rows.M && cell != Cell::lstm; ++m) {
+            Case one = c;
+            one.T = 1, one.lengths = {1};
+            Data step = d;
+            step.x.assign(d.x.begin() + m * c.D, d.x.begin() + (m + 1) * c.D), step.d_out.resize(static_cast<size_t>(c.H));
+            const float *from = parent[static_cast<size_t>(m)] < 0 ? first.data() : kept.data() + parent[static_cast<size_t>(m)] * c.H;
+            step.h0.assign(from, from + c.H);
+            expect(std::memcmp(by_kernel(one, step, 1).out.data(), kept.data() + m * c.H, static_cast<size_t>(c.H) * sizeof(float)) == 0,
+                   "a node is one step from its parent");
+        }
+    }
 }
 
 void steps_and_answers() {
@@ -267,6 +315,7 @@ void rows_of_tables() {
 int main() {
     poison = true;
     recurrences();
+    trees();
     steps_and_answers();
     rows_of_tables();
     std::printf("%d failures\n", failures);

@@ -68,6 +68,7 @@ struct Product {
         const float *x[MR];
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) x[i] = a.x + (row + i) * a.x_stride;
+        ask_to_write<MR, NV * W>(y + row * y_stride + column, y_stride);
         for (int64_t piece = 0; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
             chain<W>(acc, x, w, panel_size, Plain::width, a.piece);
             ELMAN_UNROLL

@@ -80,8 +80,9 @@ struct Project {
                 for (int v = 0; v < C::vectors; ++v) acc[p][i][v] = load(bias + p * C::width + v * C::between);
             }
         }
-        chain<C::between>(acc, rows, w.w_ih.data() + panel * panel_size + at, panel_size, C::width, w.D);
         float *to = sums + row * row_size + panel * C::saved + at;
+        if constexpr (W == 16) ask_to_write<MR, C::vectors * W>(to, row_size);
+        chain<C::between>(acc, rows, w.w_ih.data() + panel * panel_size + at, panel_size, C::width, w.D);
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
             ELMAN_UNROLL
@@ -158,6 +159,7 @@ struct Step {
                 cell.start(acc[p][i], own[i] + p * C::saved, w.bias_q.data() + (panel + p) * 16 + at);
         }
         if (ids) ask_ahead<MR>(row + MR, panel * C::saved + at, row_size);
+        ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + panel * C::units + at, H);
         chain<C::between>(acc, rows, w.w_hh.data() + panel * panel_size + at, panel_size, C::width, H);
         cell.finish(acc, keep, [&](int p, int i) {
             const int64_t unit = (panel + p) * C::units + at, r = row + i;

@@ -57,6 +57,19 @@ ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const
     }
 }
 
+// What a tile will write comes from far away if it is fresh: it is brought while the product runs. One or two rows have no
+// time for it.
+template <int MR, int floats>
+ELMAN_INLINE void ask_to_write(float *row, ptrdiff_t stride) {
+    if constexpr (MR > 2) {
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            ELMAN_UNROLL
+            for (int line = 0; line < floats; line += 16) __builtin_prefetch(row + i * stride + line, 1);
+        }
+    }
+}
+
 // n may be anything: above the lanes all are meant, from 0 down none
 ELMAN_INLINE Vec load_some(const float *p, int64_t n) {
     return n >= W ? load(p) : n > 0 ? load_n(p, static_cast<int>(n)) : set(0.0f);

@@ -72,8 +72,29 @@ def test_what_cannot_be_reckoned_is_left_to_the_reader(path):
     assert ahead.checksum_of(data) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"x" * (ahead.LARGE + 9), bytes(ahead.LARGE + 9)])
-def test_nothing_begins_for_small_and_other_files(tmp_path, content):
-    (tmp_path / "file").write_bytes(content)
-    ahead.begin([str(tmp_path / "file"), "\0", ""], "toy")
+LONG = ahead.LARGE + 9
+HEADER = b'{"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x" * LONG,
+        bytes(LONG),
+        (2**40).to_bytes(8, "little") + bytes(LONG),
+        len(HEADER).to_bytes(8, "little") + HEADER + bytes(LONG),
+    ],
+)
+def test_a_file_whose_header_is_wrong_is_not_read_on(tmp_path, content):
+    path = tmp_path / "spoiled.safetensors"
+    path.write_bytes(content)
+    ahead.begin([str(path)], "toy")
+    assert ahead.bytes_of(path.stat()) is None
+    ahead._head.clear()
+
+
+def test_nothing_begins_for_small_files_and_other_words(tmp_path):
+    (tmp_path / "small.safetensors").write_bytes(b"short")
+    (tmp_path / "large.csv").write_bytes(bytes(LONG))
+    ahead.begin(["--text", "\0", "", *map(str, tmp_path.iterdir()), str(tmp_path)], "toy")
     assert not ahead._head

@@ -23,7 +23,11 @@ NUMPY_TYPES = {
 }  # fmt: skip
 """safetensors' names of types, and NumPy's, which the checksum covers."""
 
+MOST_HEADER_BYTES = 1 << 20
+SUFFIX = ".safetensors"
 Identity = tuple[int, int, int, int]
+Told = tuple[str, str, list[int], Any]
+"""A tensor's name, type, shape and bytes."""
 
 
 class Head:
@@ -40,13 +44,14 @@ class Head:
     def _run(self, path: str, key: str, ascii_: bool) -> None:
         try:
             with Path(path).open("rb") as file:
-                self.identity = _identity(os.fstat(file.fileno()))
-                self.data = file.read(self.identity[2])
+                found = os.fstat(file.fileno())
+                start, header = _start(file.read(8 + MOST_HEADER_BYTES), found.st_size)
+                file.seek(0)
+                self.identity, self.data = _identity(found), file.read(found.st_size)
             self._read.set()
-            header = json.loads(self.data[8 : 8 + int.from_bytes(self.data[:8], "little")])
             manifest = json.loads(header["__metadata__"][key])
             del manifest["sha256"]
-            self.checksum = checksum(manifest, header, self.data, ascii_)
+            self.checksum = checksum(manifest, tensors_in(header, memoryview(self.data)[start:]), ascii_)
         except Exception:  # what is wrong with a file, its reader says
             self.checksum = None
         finally:
@@ -89,23 +94,22 @@ def checksum_of(data: bytes) -> str | None:
     return _head.pop().result() if is_begun(data) else None
 
 
-def checksum(manifest: Any, header: Mapping[str, Any], data: bytes, ascii: bool) -> str:  # noqa: A002
-    """SHA-256 of the manifest (without its own), then each tensor's name, type, shape and bytes, by name.
-
-    ``header`` is that of safetensors, ``data`` the whole file.
-    """
-    digest, start = (
-        hashlib.sha256(canonical(manifest, ascii).encode()),
-        8 + int.from_bytes(data[:8], "little"),
-    )
-    whole = memoryview(data)
-    for name, entry in sorted(header.items()):
-        if name != "__metadata__":
-            begin_, end = entry["data_offsets"]
-            told = [name, NUMPY_TYPES[entry["dtype"]], entry["shape"]]
-            digest.update(canonical(told, ascii).encode())
-            digest.update(whole[start + begin_ : start + end])
+def checksum(manifest: Any, tensors: Iterable[Told], ascii: bool) -> str:  # noqa: A002
+    """SHA-256 of the manifest (without its own), then each tensor's name, type, shape and bytes, by name."""
+    digest = hashlib.sha256(canonical(manifest, ascii).encode())
+    for name, kind, shape, data in sorted(tensors, key=lambda told: told[0]):
+        digest.update(canonical([name, kind, shape], ascii).encode())
+        digest.update(data)
     return digest.hexdigest()
+
+
+def tensors_in(header: Mapping[str, Any], data: memoryview) -> list[Told]:
+    """What safetensors' header tells of the tensors, whose bytes are ``data``."""
+    entries = [(name, entry) for name, entry in header.items() if name != "__metadata__"]
+    return [
+        (name, NUMPY_TYPES[entry["dtype"]], entry["shape"], data[slice(*entry["data_offsets"])])
+        for name, entry in entries
+    ]
 
 
 def canonical(value: Any, ascii: bool) -> str:  # noqa: A002
@@ -116,13 +120,21 @@ def canonical(value: Any, ascii: bool) -> str:  # noqa: A002
 def _looks_sealed(path: str) -> bool:
     try:
         found = Path(path).stat()
-        if not stat.S_ISREG(found.st_mode) or not LARGE <= found.st_size <= HUGE:
-            return False
-        with Path(path).open("rb") as file:
-            start = file.read(9)
     except (OSError, ValueError):
         return False
-    return len(start) == 9 and int.from_bytes(start[:8], "little") < LARGE and start[8:] == b"{"
+    return stat.S_ISREG(found.st_mode) and LARGE <= found.st_size <= HUGE and path.endswith(SUFFIX)
+
+
+def _start(data: bytes, total: int) -> tuple[int, dict[str, Any]]:
+    """Where the tensors begin, and the header before them, which must tell of as many bytes as there are."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    if start > len(data):
+        raise ValueError("no header")
+    header: dict[str, Any] = json.loads(data[8:start])
+    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    if max(ends) != total - start:
+        raise ValueError("not as long as its header tells")
+    return start, header
 
 
 def _identity(found: os.stat_result) -> Identity:

@@ -6,7 +6,6 @@ and the tensors' names, types, shapes and bytes. Data only, nothing that can run
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -65,7 +64,10 @@ def seal(kind: Kind, manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[
     ``manifest`` is anything that JSON can say, with finite numbers; its ``sha256`` is added here.
     """
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
-    whole = {**manifest, "sha256": _checksum(kind, manifest, arrays)}
+    told = [
+        (name, a.dtype.str, list(a.shape), a.reshape(-1).view(np.uint8).data) for name, a in arrays.items()
+    ]
+    whole = {**manifest, "sha256": ahead.checksum(manifest, told, kind.ascii)}
     return safetensors.numpy.save(arrays, metadata={kind.key: ahead.canonical(whole, kind.ascii)})
 
 
@@ -108,7 +110,7 @@ def unseal_ahead(
         tensors = safetensors.numpy.load(data)
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         refuse(kind, "tensors", source, error)
-    begun = _beside(lambda: ahead.checksum(manifest, header, data, kind.ascii), data)
+    begun = _beside(lambda: ahead.checksum(manifest, _told(header, data), kind.ascii), data)
 
     def check_seal() -> None:
         try:
@@ -201,12 +203,8 @@ def _manifest(kind: Kind, header: dict[str, Any], source: str) -> Any:
         refuse(kind, "manifest", source, error)
 
 
-def _checksum(kind: Kind, manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256(ahead.canonical(manifest, kind.ascii).encode())
-    for name, array in sorted(tensors.items()):
-        digest.update(ahead.canonical([name, array.dtype.str, list(array.shape)], kind.ascii).encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+def _told(header: dict[str, Any], data: bytes) -> list[ahead.Told]:
+    return ahead.tensors_in(header, memoryview(data)[8 + int.from_bytes(data[:8], "little") :])
 
 
 def _beside(reckon: Callable[[], str], data: bytes) -> Callable[[], str]:

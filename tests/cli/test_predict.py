@@ -18,11 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import elman
+from elman import ahead
 from elman.cli import main, progress
 from elman.cli.answering import way_of
 from elman.cli.progress import RowCount, duration
 from elman.cli.rows import WRITERS
 from elman.data.table import Table
+from elman.models.manifest import KIND
+from elman.sealed import manifest_in
 
 SMALL = ["--hidden-size", "8", "--max-epochs", "1", "--members", "1"]
 RNG = np.random.default_rng(1)
@@ -286,3 +289,19 @@ def test_progress_is_a_bar_on_a_terminal(names, monkeypatch, capsys):
 )
 def test_duration(seconds, said):
     assert duration(seconds) == said
+
+
+def test_a_commands_model_is_hashed_ahead_and_checked_all_the_same(names, capsys, monkeypatch):
+    begun = []
+    begin = ahead.begin
+    monkeypatch.setattr(ahead, "LARGE", 1)
+    monkeypatch.setattr(ahead, "begin", lambda *a: (begin(*a), begun.append(ahead._head[0].result())))
+    assert main(["predict", "names.safetensors", "--text", "Nowak"]) == 0
+    assert "Nowak" in capsys.readouterr().out
+    model = Path("names.safetensors").read_bytes()
+    assert begun == [manifest_in(KIND, model, "")["sha256"]]
+    assert not ahead._head  # it was used
+    Path("names.safetensors").write_bytes(model[:-1] + bytes([model[-1] ^ 1]))
+    assert main(["predict", "names.safetensors", "--text", "Nowak"]) == 4
+    assert "its checksum does not match" in capsys.readouterr().err
+    assert begun[1] not in (None, begun[0])

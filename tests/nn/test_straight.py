@@ -33,11 +33,15 @@ def states_of(kind, *shape):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize(("T", "B", "D", "H"), [(0, 2, 3, 5), (1, 1, 1, 1), (5, 3, 7, 17), (9, 2, 33, 32)])
-def test_each_door_gives_the_same_bits(kind, bias, given, T, B, D, H, monkeypatch):
+def test_each_door_gives_the_same_bits(kind, bias, given, batch_first, T, B, D, H, monkeypatch):
     torch.manual_seed(0)
-    layer = getattr(elman.nn, kind)(D, H, bias=bias)
-    x, hx = torch.randn(T, B, D), states_of(kind, 1, B, H) if given else None
+    layer = getattr(elman.nn, kind)(D, H, bias=bias, batch_first=batch_first)
+    x, hx = (
+        torch.randn(B, T, D) if batch_first else torch.randn(T, B, D),
+        states_of(kind, 1, B, H) if given else None,
+    )
     straight = run(layer, x, hx)
     monkeypatch.setattr(function, "TENSORS", False)
     for a, b in zip(straight, run(layer, x, hx), strict=True):
@@ -47,12 +51,13 @@ def test_each_door_gives_the_same_bits(kind, bias, given, T, B, D, H, monkeypatc
 @native
 @pytest.mark.skipif(not function.TENSORS, reason="this torch has no exchange table")
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_plain_call_goes_straight(kind, monkeypatch):
-    layer, taken = getattr(elman.nn, kind)(3, 5), []
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_the_plain_call_goes_straight(kind, batch_first, monkeypatch):
+    layer, taken = getattr(elman.nn, kind)(3, 5, batch_first=batch_first), []
     straight = function.straight
     monkeypatch.setattr(elman.nn.layers, "straight", lambda *a: taken.append(straight(*a)) or taken[-1])
     layer(torch.randn(4, 2, 3))
-    layer(torch.randn(4, 2, 3), states_of(kind, 1, 2, 5))
+    layer(torch.randn(4, 2, 3), states_of(kind, 1, 4 if batch_first else 2, 5))
     layer(torch.randint(3, (4, 2)))
     assert len(taken) == 3
     assert all(found is not None for found in taken)

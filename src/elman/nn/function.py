@@ -23,7 +23,6 @@ KINDS: dict[type[Cell], int] = {cells.RNN: 0, cells.LSTM: 1, cells.GRU: 2}
 LSTM = KINDS[cells.LSTM]
 ACTIVATIONS = {"tanh": 0, "relu": 1, "identity": 2}
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-Parts = tuple[Tensor, ...]
 Given = tuple[
     Tensor, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor | None, Tensor | None
 ]
@@ -107,16 +106,8 @@ def run(
     how = how_of(cell, reverse=reverse, rows=rows)
     h0, c0 = state if isinstance(state, tuple) else (state, None)
     get = params.get
-    given = (
-        inputs,
-        params["weight_ih"],
-        params["weight_hh"],
-        get("bias_ih"),
-        get("bias_hh"),
-        h0,
-        c0,
-        lengths,
-    )
+    weights = (params["weight_ih"], params["weight_hh"], get("bias_ih"), get("bias_hh"))
+    given = (inputs, *weights, h0, c0, lengths)
     if torch.compiler.is_compiling():
         out, hn, cn, _, _ = torch.ops.elman.scan(*given, *how[:4], torch.is_grad_enabled())
     elif _transformed():
@@ -149,7 +140,7 @@ def forward(
     hn = torch.empty(*states)
     cn = torch.empty(*states) if how.kind == LSTM else None
     gates = kept_cells = None
-    if keep and (how.kind or clear):
+    if keep:
         gates, kept_cells = _kept(how.kind, steps, H, torch.zeros if clear else torch.empty)
     made = (out, hn, cn, gates, kept_cells)
     try:

@@ -76,7 +76,7 @@ class Recurrent(nn.Module):
                 for name, (shape, _) in self._wanted(n).items():
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     self.register_parameter(f"{name}_l{n}{suffix}", nn.Parameter(empty))
-        alone = num_layers == 1 and not bidirectional and not batch_first
+        alone = num_layers == 1 and not bidirectional
         self._straight = how_of(cell, stacked=True) if alone and type(cell) in KINDS else None
         self.reset_parameters()
 
@@ -184,14 +184,18 @@ class Recurrent(nn.Module):
 
     def _forward_straight(self, input: Any, hx: Any, how: How) -> tuple[Tensor, State] | None:  # noqa: A002
         """Take the shortest way, if nothing about this call asks for another."""
+        if not isinstance(input, Tensor):
+            return None
+        turn = self.batch_first and input.dim() > 1
+        x = input.transpose(0, 1).contiguous() if turn else input
         get = self._parameters.get  # quicker than attributes, which a module looks for in three places
         h0, c0 = hx if isinstance(hx, tuple) and len(hx) == 2 else (hx, None)
         weights = (get("weight_ih_l0"), get("weight_hh_l0"), get("bias_ih_l0"), get("bias_hh_l0"))
-        found = straight((input, *weights, h0, c0, None), how)
+        found = straight((x, *weights, h0, c0, None), how)
         if found is None:
             return None
         out, hn, cn = found
-        return out, hn if cn is None else (hn, cn)
+        return out.transpose(0, 1) if turn else out, hn if cn is None else (hn, cn)
 
     def _forward_one(self, row: Tensor, hx: State | None, lengths: Any) -> tuple[Tensor, State]:
         """Run a single row (T, D) as torch.nn does: the state is (layers · directions, H)."""

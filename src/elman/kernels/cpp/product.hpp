@@ -53,17 +53,14 @@ struct Product {
         const ptrdiff_t panel_size = depth * Plain::width;
         const int64_t column = panel * 32 + at;
         Tile<P, MR, NV> acc;
-        ELMAN_UNROLL
-        for (int p = 0; p < P; ++p) {
+        const auto each = [&](auto &&f) {
             ELMAN_UNROLL
-            for (int i = 0; i < MR; ++i) {
-                ELMAN_UNROLL
-                for (int v = 0; v < NV; ++v) {
-                    const int64_t j = column + p * 32 + v * W;
-                    acc[p][i][v] = start ? load_some(start + (row + i) * start_stride + j, columns - j) : set(0.0f);
-                }
+            for (int k = 0; k < P * MR * NV; ++k) {
+                const int64_t j = column + k / (MR * NV) * 32 + k % NV * W;
+                f(acc[k / (MR * NV)][k / NV % MR][k % NV], row + k / NV % MR, j, columns - j);
             }
-        }
+        };
+        each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { sum = start ? load_some(start + i * start_stride + j, n) : set(0.0f); });
         const float *w = panels + panel * panel_size + at;
         const float *x[MR];
         ELMAN_UNROLL
@@ -74,17 +71,7 @@ struct Product {
             ELMAN_UNROLL
             for (int i = 0; i < MR; ++i) x[i] += a.x_piece;
         }
-        ELMAN_UNROLL
-        for (int p = 0; p < P; ++p) {
-            ELMAN_UNROLL
-            for (int i = 0; i < MR; ++i) {
-                ELMAN_UNROLL
-                for (int v = 0; v < NV; ++v) {
-                    const int64_t j = column + p * 32 + v * W;
-                    store_some(y + (row + i) * y_stride + j, acc[p][i][v], columns - j);
-                }
-            }
-        }
+        each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { store_some(y + i * y_stride + j, sum, n); });
     }
 
     // A deep product is taken in parts that fit the caches; y keeps the sums between them, which changes no bit.

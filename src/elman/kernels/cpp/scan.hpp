@@ -322,13 +322,14 @@ class Run {
     int64_t offset(int64_t s) const { return rows_.offset[rows_.time(s)]; }
     int64_t count(int64_t s) const { return rows_.count[rows_.time(s)]; }
 
-    Step<C> step_at(int64_t s, const Chunk &chunk, float *sums) const {
-        const int64_t at = offset(s), before = s ? offset(s - 1) : 0;
-        Step<C> step{cell_, w_, keep_, s ? f_.out + before * H_ : f_.h0, sums + (at - chunk.low) * row_size_, nullptr,
-                     count(s), running_.data(), running_.data(), f_.out + at * H_};
+    // the step of `n` rows from `first` on, whose input products begin at `sums` unless they come from a table
+    Step<C> step_of(int64_t s, int64_t first, int64_t n, float *sums) const {
+        const int64_t at = offset(s) + first, before = (s ? offset(s - 1) : 0) + first;
+        float *running = has_c ? running_.data() + first * Hp_ : nullptr;
+        Step<C> step{cell_, w_, keep_, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, running, running, f_.out + at * H_};
         if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
         if (has_c && keep_) {
-            step.c = s ? f_.cells + before * Hp_ : first_c_.data();
+            step.c = (s ? f_.cells : first_c_.data()) + before * Hp_;
             step.c_next = f_.cells + at * Hp_;
         }
         return step;
@@ -337,29 +338,21 @@ class Run {
     // all steps of the rows [first, last), some steps ahead at a time
     void through_own_rows(int64_t first, int64_t last) const {
         const auto mine = [&](int64_t s) { return std::clamp<int64_t>(count(s) - first, 0, last - first); };
-        const int64_t most = std::max(wanted_, last - first);
+        const int64_t most = std::max(std::min(wanted_, rows_.M), last - first);
         const Floats ahead(floats(keep_ || f_.table_rows ? 0 : most * row_size_));
+        const auto sums_of = [&](int64_t s, int64_t done) -> float * {
+            return f_.table_rows ? nullptr : keep_ ? f_.gates + (offset(s) + first) * row_size_ : ahead.data() + done * row_size_;
+        };
         for (int64_t s = 0, next = 0; s < rows_.steps() && mine(s); s = next) {
-            for (int64_t sum = 0; next < rows_.steps() && sum + mine(next) <= most; ++next) {
-                float *sums = keep_ ? f_.gates + (offset(next) + first) * row_size_ : ahead.data() + sum * row_size_;
-                if (!f_.table_rows) project<C>(f_, offset(next) + first, offset(next) + first + mine(next), sums, 0, 1);
-                sum += mine(next);
-            }
-            for (int64_t now = s, sum = 0; now < next; sum += mine(now++)) {
-                const Step<C> step = own_step(now, first, mine(now), ahead.data() + sum * row_size_);
-                each_tile<C::vectors>(panels_, mine(now), last - first, 0, 1, step);
-            }
+            for (int64_t done = 0; next < rows_.steps() && done + mine(next) <= most; done += mine(next++))
+                if (!f_.table_rows) project<C>(f_, offset(next) + first, offset(next) + first + mine(next), sums_of(next, done), 0, 1);
+            for (int64_t now = s, done = 0; now < next; done += mine(now++))
+                each_tile<C::vectors>(panels_, mine(now), last - first, 0, 1, step_of(now, first, mine(now), sums_of(now, done)));
         }
     }
 
-    // the step of `n` rows from `first` on, whose input products stand at `sums` unless they are kept
-    Step<C> own_step(int64_t s, int64_t first, int64_t n, float *sums) const {
-        Step<C> step = step_at(s, Chunk{s, s + 1, offset(s), offset(s) + count(s), count(s)}, keep_ ? f_.gates + offset(s) * row_size_ : sums);
-        step.h += first * H_, step.h_next += first * H_, step.count = n;
-        if (has_c) step.c += first * Hp_, step.c_next += first * Hp_;
-        if (f_.table_rows) step.ids += first;
-        else if (keep_) step.sums += first * row_size_;
-        return step;
+    Step<C> step_at(int64_t s, const Chunk &chunk, float *sums) const {
+        return step_of(s, 0, count(s), sums + (offset(s) - chunk.low) * row_size_);
     }
 
     // rows that go on from their own place never meet: each part runs its own through all steps of the chunk
@@ -474,25 +467,8 @@ class Back {
             if (static_cast<int64_t>(d_a_.size()) < (chunk.high - chunk.low) * d_size_)
                 d_a_ = Floats(static_cast<size_t>((chunk.high - chunk.low) * d_size_));
             list_rows(chunk);
-            Meeting meeting;
-            if (own_rows_) {
-                parallel(b_.threads, [&](int part, int parts) {
-                    for (int i = part; i < b_.threads; i += parts) steps_of_own_rows(chunk, halves_.at(i), halves_.at(i + 1));
-                    meeting.wait(parts);
-                    weight_gradients(chunk, part, parts);
-                });
-                done_ += chunk.high - chunk.low, to = chunk.from;
-                continue;
-            }
-            if (b_.reset) steps(chunk, 0, 1);
-            else if (worth_units(chunk.widest, H_ * row_size_))
-                parallel(b_.threads, [&](int part, int parts) { steps_by_units(chunk, part, parts, meeting); });
-            else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
-            parallel(b_.threads, [&](int part, int parts) { gather_slots(part, parts); });
-            parallel(b_.threads, [&](int part, int parts) {
-                if (b_.d_x) back_to_x(chunk.low, chunk.low)(chunk.high - chunk.low, chunk.high - chunk.low, part, parts);
-                weight_gradients(chunk, part, parts);
-            });
+            if (own_rows_) rows_apart(chunk);
+            else rows_together(chunk);
             done_ += chunk.high - chunk.low;
             to = chunk.from;
         }
@@ -540,17 +516,44 @@ class Back {
         if (b_.ids) by_symbol_ = noughts(D * row_size_);
     }
 
+    void rows_apart(const Chunk &chunk) {
+        Meeting meeting;
+        parallel(b_.threads, [&](int part, int parts) {
+            for (int i = part; i < b_.threads; i += parts) steps_of_own_rows(chunk, halves_.at(i), halves_.at(i + 1));
+            meeting.wait(parts);
+            weight_gradients(chunk, part, parts);
+        });
+    }
+
+    void rows_together(const Chunk &chunk) {
+        const int64_t rows = chunk.high - chunk.low;
+        Meeting meeting;
+        if (b_.reset) steps(chunk, 0, 1);
+        else if (worth_units(chunk.widest, H_ * row_size_))
+            parallel(b_.threads, [&](int part, int parts) { steps_by_units(chunk, part, parts, meeting); });
+        else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
+        parallel(b_.threads, [&](int part, int parts) { gather_slots(part, parts); });
+        parallel(b_.threads, [&](int part, int parts) {
+            if (b_.d_x) back_to_x(chunk.low, chunk.low)(rows, rows, part, parts);
+            weight_gradients(chunk, part, parts);
+        });
+    }
+
+    // the rows [first, last) of a step through their gates, some of the units; row 0 of the step has its d_a at `d_a`
+    void through_gates_of(int64_t s, int64_t first, int64_t last, float *d_a, int64_t first_panel, int64_t last_panel) {
+        const int64_t t = rows_.time(s);
+        tanh_of_cells(t, first, last, first_panel, last_panel);
+        for (int64_t i = first; i < last; ++i) through_gates(s, t, i, d_a + i * d_size_, first_panel, last_panel);
+    }
+
     // one part's rows through the steps of a chunk, from the last to the first
     void steps(const Chunk &chunk, int part, int parts) {
         for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
             const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
             float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
             const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
-            for (int64_t tile = part; tile < shares.tiles; tile += parts) {
-                const int64_t first = shares.first(tile), last = std::min(count, shares.first(tile + 1));
-                tanh_of_cells(t, first, last, 0, panels_);
-                for (int64_t i = first; i < last; ++i) through_gates(s, t, i, d_a + i * d_size_, 0, panels_);
-            }
+            for (int64_t tile = part; tile < shares.tiles; tile += parts)
+                through_gates_of(s, shares.first(tile), std::min(count, shares.first(tile + 1)), d_a, 0, panels_);
             past_weights(d_a)(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
@@ -562,9 +565,7 @@ class Back {
         for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
             const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
             float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
-            const int64_t panel = panels_ * part / parts, end = panels_ * (part + 1) / parts;
-            tanh_of_cells(t, 0, count, panel, end);
-            for (int64_t i = 0; i < count; ++i) through_gates(s, t, i, d_a + i * d_size_, panel, end);
+            through_gates_of(s, 0, count, d_a, panels_ * part / parts, panels_ * (part + 1) / parts);
             meeting.wait(parts);
             past_weights(d_a).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
             meeting.wait(parts);
@@ -574,15 +575,14 @@ class Back {
     // the rows [first, last) through the steps of a chunk, from the last to the first: all that is theirs alone
     void steps_of_own_rows(const Chunk &chunk, int64_t first, int64_t last) {
         for (int64_t s = chunk.to - 1, m = first; s >= chunk.from; --s) {
-            const int64_t t = rows_.time(s), at = rows_.offset[t] + first, n = std::min(rows_.count[t], last) - first;
-            float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
+            const int64_t t = rows_.time(s), at = rows_.offset[t], n = std::min(rows_.count[t], last) - first;
             if (n > 0) {
-                tanh_of_cells(t, first, first + n, 0, panels_);
-                for (int64_t i = 0; i < n; ++i) through_gates(s, t, first + i, d_a + i * d_size_, 0, panels_);
-                Product back = past_weights(d_a);
+                float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
+                through_gates_of(s, first, first + n, d_a, 0, panels_);
+                Product back = past_weights(d_a + first * d_size_);
                 back.start = back.y += first * Hp_;
                 back(n, last - first, 0, 1);
-                if (b_.d_x) back_to_x(chunk.low, at)(n, n, 0, 1);
+                if (b_.d_x) back_to_x(chunk.low, at + first)(n, n, 0, 1);
                 for (int64_t i = 0; i < n; ++i) gather_slots_of(m + i);
             }
             m += rows_.count[t];

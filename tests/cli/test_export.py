@@ -21,7 +21,10 @@ from ..models.export_cases import LABELS, NUMBERS, READS, make
 FILES = {
     "onnx": ["full.onnx", "step.onnx", "run_onnx.py", "sequences.py"],
     "npz": ["model.npz", "run_numpy.py", "sequences.py"],
-    "torch": ["weights.safetensors", "settings.json", "load_torch.py", "sequences.py"],
+    "torch": [
+        *("weights.safetensors", "settings.json"),
+        *("load_torch.py", "torch_network.py", "sequences.py"),
+    ],
 }
 
 

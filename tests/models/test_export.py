@@ -18,7 +18,7 @@ from elman import cells, kernels
 from elman.data.codec import LabelCodec
 from elman.errors import MissingExtraError, ModelFileError, UsageError
 from elman.models import onnx_check
-from elman.models.export import export
+from elman.models.export import export, programs
 from elman.models.export_rows import answers_to, padded, rows_of, units
 from elman.models.exported import Exported
 from elman.models.forecasting import Form
@@ -431,12 +431,14 @@ def test_plain_numpy_has_the_equations_of_every_built_in_cell():
 
 
 @pytest.mark.parametrize(("cell", "options"), KINDS[1:], ids=lambda value: str(value))
-def test_torch_answers_as_the_model(cell, options, tmp_path):
+def test_torch_answers_as_the_model(cell, options, tmp_path, monkeypatch):
     import torch
 
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the loader adds its folder
     for label, model, X in every_model(cell, options):
         found = export(model, "torch")
-        assert [*found.files] == ["weights.safetensors", "settings.json", "load_torch.py", "sequences.py"]
+        beside = ["load_torch.py", "torch_network.py", "sequences.py"]
+        assert [*found.files] == ["weights.safetensors", "settings.json", *beside]
         for name, data in found.files.items():
             (tmp_path / name).write_bytes(data)
         network = load_runner(found.files, "load_torch.py").load(tmp_path)
@@ -448,6 +450,37 @@ def test_torch_answers_as_the_model(cell, options, tmp_path):
         for answer, wanted, row in zip(said, python_answers(model, X), rows, strict=True):
             there = answer if model.task in ("classify", "regress") else answer[: len(wanted)]
             assert close(there, wanted, units(model, row)), label
+
+
+BESIDE = "sys.path.insert(0, sys.argv[1]); from load_torch import load"
+ELSEWHERE = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("any_name", sys.argv[1] + "/load_torch.py")
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+load = module.load
+"""
+
+
+@pytest.mark.parametrize("way", [BESIDE, ELSEWHERE], ids=["beside", "elsewhere"])
+def test_the_loader_needs_torch_alone_wherever_it_is_loaded_from(way, tmp_path):
+    model = make("classify", READS["n-grams"][0], LABELS, recurrence="lstm")
+    export(model, "torch").write(tmp_path / "out")
+    code = f"""
+import json, sys
+{way}
+import torch
+network = load(sys.argv[1])
+ids = torch.tensor(json.loads(sys.argv[2]))
+print(network(ids, None, torch.tensor([ids.shape[1]])).tolist())
+print(network.training, [name for name in ("elman", "safetensors", "onnx") if name in sys.modules])
+"""
+    ids = json.dumps([model.inputs.encode("anna").tolist()])
+    command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "out"), ids]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, cwd=tmp_path)
+    shares, used = done.stdout.splitlines()
+    assert close(json.loads(shares), model.predict_proba(["anna"]))
+    assert used == "False []"
 
 
 def test_torch_says_what_it_has_not():
@@ -536,6 +569,8 @@ def test_the_runners_are_short():
     found = export(make("classify", READS["text"][0], LABELS))
     lines = found.files["run_onnx.py"].decode().splitlines()
     assert len([line for line in lines if line.strip()]) <= 30
+    loader = programs("load_torch.py")["load_torch.py"].decode()
+    assert len(loader.splitlines()) <= 20
 
 
 def test_a_folder_is_written_whole_and_only_over_an_export(tmp_path):

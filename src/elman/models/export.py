@@ -79,25 +79,27 @@ def export_onnx(model: Model, source: bytes | None = None) -> Export:
     else:
         notes = ["no step.onnx: the network reads both ways, so it must see the whole sequence first"]
     checks = check(model, files)
-    return Export(files | runner("run_onnx.py") | runner("sequences.py"), checks, notes)
+    return Export(files | programs("run_onnx.py", "sequences.py"), checks, notes)
 
 
 def export_npz(model: Model, source: bytes | None = None) -> Export:
     """``model.npz`` and the NumPy program that runs it, which is run beside the model."""
-    files = npz_files(model, about(model, source)) | runner("run_numpy.py") | runner("sequences.py")
+    files = npz_files(model, about(model, source)) | programs("run_numpy.py", "sequences.py")
     program = load_runner(files, "run_numpy.py")
     return Export(files, check_runner(model, program.run))
 
 
 def export_torch(model: Model, source: bytes | None = None) -> Export:
     """``weights.safetensors``, ``settings.json`` and the loader, which is not run: that would need torch."""
-    files = torch_files(model, about(model, source)) | runner("load_torch.py") | runner("sequences.py")
+    files = torch_files(model, about(model, source))
+    files |= programs("load_torch.py", "torch_network.py", "sequences.py")
     return Export(files, notes=["load_torch.py was not run here, for exporting needs no torch"])
 
 
-def runner(name: str) -> dict[str, bytes]:
-    """The program of this name."""
-    return {name: resources.files("elman.models.runners").joinpath(name).read_bytes()}
+def programs(*names: str) -> dict[str, bytes]:
+    """The programs of these names, which stand beside what they run."""
+    folder = resources.files("elman.models.runners")
+    return {name: folder.joinpath(name).read_bytes() for name in names}
 
 
 FORMATS: dict[str, Callable[[Model, bytes | None], Export]] = {
@@ -109,7 +111,8 @@ FORMATS: dict[str, Callable[[Model, bytes | None], Export]] = {
 NAMES = frozenset(
     {
         *("full.onnx", "step.onnx", "run_onnx.py", "sequences.py"),
-        *("model.npz", "run_numpy.py", "weights.safetensors", "settings.json", "load_torch.py"),
+        *("model.npz", "run_numpy.py"),
+        *("weights.safetensors", "settings.json", "load_torch.py", "torch_network.py"),
         "__pycache__",
     }
 )

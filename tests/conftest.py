@@ -10,7 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from elman.cells import CELLS
+from elman.cells.load import load_cell
+
 ENDINGS = {"it": ("ini", "elli", "etti"), "pl": ("ski", "wicz", "czyk"), "en": ("son", "ton", "ley")}
+MINE = Path(__file__).parent / "cells" / "mine.py"
+"""The file of a cell of one's own, called mine."""
 
 
 def make_rows(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
@@ -45,6 +50,22 @@ def csv_file(tmp_path, rows) -> Path:
     lines = [f"{text},{label}" for text, label in zip(*rows, strict=True)]
     path.write_text("name,origin\n" + "\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def registry():
+    """What a test registers is gone after it."""
+    before = dict(CELLS)
+    yield
+    CELLS.clear()
+    CELLS.update(before)
+
+
+@pytest.fixture
+def mine(registry):
+    """The class of ``MINE``, registered."""
+    (cell,) = load_cell(MINE)
+    return cell
 
 
 def run_python(code: str, *arguments: str) -> str:

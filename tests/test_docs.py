@@ -78,16 +78,13 @@ WITH_PYTHON = [page for page in PAGES if fences(page, "python")]
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=page_name)
-def test_python_of_a_page_runs(page: Path, folder: Path) -> None:
+def test_python_of_a_page_runs(page: Path, folder: Path, registry: None) -> None:
     document = Sybil([PythonCodeBlockParser()]).parse(page)
     examples = list(document.examples())
     assert len(examples) == len(fences(page, "python"))
-    before = dict(cells.CELLS)
     for example in examples:  # in one test, for they share a namespace, and workers deal tests
         with contextlib.redirect_stdout(io.StringIO()):
             example.evaluate()
-    cells.CELLS.clear()  # what a page registers is gone after it
-    cells.CELLS.update(before)
 
 
 def test_many_pages_show_python() -> None:

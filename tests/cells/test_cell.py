@@ -7,14 +7,10 @@ import numpy as np
 import pytest
 
 from elman import cells
-from elman.cells import CELLS, Cell, draw_parameters, make_cell, register
+from elman.cells import Cell, draw_parameters, make_cell, register
 from elman.errors import UsageError
 
-
-@pytest.fixture(autouse=True)
-def same_registry(monkeypatch):
-    """A cell that a test registers is gone after it."""
-    monkeypatch.setattr(cells, "CELLS", dict(CELLS))
+pytestmark = pytest.mark.usefixtures("registry")
 
 
 class Leaky(Cell):

@@ -37,9 +37,8 @@ class Leaky(Cell):
 
 
 @pytest.fixture(autouse=True)
-def same_registry(monkeypatch):
-    """A cell that a test loads is gone after it."""
-    monkeypatch.setattr(cells, "CELLS", dict(cells.CELLS))
+def same_modules(registry, monkeypatch):
+    """A cell that a test loads is gone after it, and its module too."""
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from elman import cells
 from elman.cli import main
 
 GOOD = "id,t,x,y\n" + "".join(f"{i},{t},{t * i},{t}\n" for i in (1, 2, 3) for t in range(6))
@@ -109,13 +108,7 @@ class Wrong(Cell):
 """
 
 
-@pytest.fixture(autouse=True)
-def registry():
-    """What a test registers is gone after it."""
-    before = dict(cells.CELLS)
-    yield
-    cells.CELLS.clear()
-    cells.CELLS.update(before)
+pytestmark = pytest.mark.usefixtures("registry")
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,10 @@ import pytest
 
 import elman
 from elman import cells
-from elman.cells.load import load_cell
-from elman.cli import main
 
+from ..conftest import MINE
 from ..models.export_cases import LABELS, NUMBERS, READS, make
+from .commands import run
 
 FILES = {
     "onnx": ["full.onnx", "step.onnx", "run_onnx.py", "sequences.py"],
@@ -33,12 +33,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make("classify", READS["n-grams"][0], LABELS, recurrence="gru").save("names.safetensors")
     return tmp_path
-
-
-def run(*arguments, capsys):
-    code = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 @pytest.mark.parametrize("format", FILES)
@@ -137,32 +131,13 @@ print(code, [name for name in names if name in sys.modules], file=sys.stderr)
     assert done.stderr.splitlines()[-1] == f"0 {used}"
 
 
-def test_a_cell_of_ones_own_is_registered_by_its_file(folder, capsys):
-    before = dict(cells.CELLS)
-    source = """
-from elman.cells import Cell, register
-from elman.ops import concat, tanh
-
-@register
-class Plain(Cell):
-    name = "plain"
-    def parameters(self, input_size, hidden_size, output_size):
-        return {"w": ((input_size + hidden_size, hidden_size), 0.3)}
-    def step(self, x, state, params):
-        h = tanh(concat([x, state]) @ params["w"])
-        return h, h
-"""
-    (folder / "plain.py").write_text(source)
-    try:
-        load_cell("plain.py")
-        model = make("regress", NUMBERS, NUMBERS, recurrence="plain")
-        model.save("plain.safetensors")
-        words = ["export", "plain.safetensors", "--cell-from", "plain.py", "-o", "out"]
-        assert run(*words, capsys=capsys)[0] == 0
-        wanted = model.predict([np.full((3, 2), 90.0)])
-    finally:
-        cells.CELLS.clear()
-        cells.CELLS.update(before)
+def test_a_cell_of_ones_own_is_registered_by_its_file(folder, mine, capsys):
+    model = make("regress", NUMBERS, NUMBERS, recurrence="mine")
+    model.save("mine.safetensors")
+    wanted = model.predict([np.full((3, 2), 90.0)])
+    del cells.CELLS["mine"]
+    words = ["export", "mine.safetensors", "--cell-from", MINE, "-o", "out"]
+    assert run(*words, capsys=capsys)[0] == 0
     session = onnxruntime.InferenceSession("out/full.onnx")
     feeds = {"numbers": np.full((1, 3, 2), 90.0), "lengths": np.array([3])}
     feeds |= {

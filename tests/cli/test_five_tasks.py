@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 
@@ -14,21 +12,12 @@ import torch
 import elman
 from elman.cli import main
 from elman.data.library import LIBRARY
+from tests.cli.tables import rows_of, write
 
 torch.set_num_threads(1)
 SMALL = ["--hidden-size", "8", "--max-epochs", "2"]
+WEEKS = ["--time", "day", "--target", "sold", "--task", "forecast", "--covariates", "week"]
 RNG = np.random.default_rng(0)
-
-
-def write(name, columns):
-    with Path(name).open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(columns)
-        rows.writerows(zip(*columns.values(), strict=True))
-
-
-def rows_of(text):
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 @pytest.fixture(autouse=True)
@@ -136,20 +125,7 @@ def test_covariates_are_read_and_asked_for_ahead(capsys):
         "sales.csv",
         {"day": t, "sold": np.sin(t / 3).round(3), "week": (t % 7), "open": np.where(t % 7, "yes", "no")},
     )
-    command = [
-        "train",
-        "sales.csv",
-        "--time",
-        "day",
-        "--target",
-        "sold",
-        "--task",
-        "forecast",
-        "--covariates",
-        "week",
-        "open",
-    ]
-    assert main([*command, *SMALL]) == 0
+    assert main(["train", "sales.csv", *WEEKS, "open", *SMALL]) == 0
     ahead = np.arange(90, 94)
     write("ahead.csv", {"day": ahead, "week": ahead % 7, "open": np.where(ahead % 7, "yes", "no")})
     capsys.readouterr()
@@ -291,18 +267,7 @@ def test_covariates_known_ahead_and_not(capsys):
     write(
         "both.csv", {"day": t, "sold": np.sin(t / 3).round(3), "week": t % 7, "rain": RNG.random(90).round(2)}
     )
-    columns = [
-        "--time",
-        "day",
-        "--target",
-        "sold",
-        "--task",
-        "forecast",
-        "--covariates",
-        "week",
-        "--past",
-        "rain",
-    ]
+    columns = [*WEEKS, "--past", "rain"]
     assert main(["train", "both.csv", *columns, "--horizon", "2", *SMALL]) == 0
     assert "sold, week, rain -> the next value" in capsys.readouterr().err
     write("ahead.csv", {"day": [90, 91], "week": [6, 0]})

@@ -10,6 +10,7 @@ import elman
 from elman import cells
 from elman.cli import main
 from elman.models.answers import TASKS
+from tests.conftest import MINE
 from tests.models.golden import NAMES, path_of
 from tests.models.made import make
 from tests.models.test_files import manifest_of
@@ -31,23 +32,6 @@ TOLD = {
     ],
     "generate-conditions": ["conditions:   er, ni, ski", "epochs:       10"],
 }
-CELL = """
-from dataclasses import dataclass
-from elman import cells
-from elman.ops import concat, tanh
-
-@cells.register
-@dataclass(frozen=True)
-class Mine(cells.Cell):
-    name = "mine"
-
-    def parameters(self, input_size, hidden_size, output_size):
-        return {"w": ((input_size + hidden_size, hidden_size), 0.5)}
-
-    def step(self, x, state, params):
-        h = tanh(concat([x, state]) @ params["w"])
-        return h, h
-"""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,15 +75,12 @@ def test_words_of_a_stranger_cannot_steer_the_terminal(tmp_path, capsys):
 
 
 @pytest.fixture
-def own_model(tmp_path):
+def own_model(tmp_path, mine):
     """A model whose cell is registered by a file alone."""
-    (tmp_path / "mine.py").write_text(CELL, encoding="utf-8")
-    cells.load.load_cell(tmp_path / "mine.py")
     make("tag", recurrence="mine").save(tmp_path / "m.safetensors")
     (tmp_path / "steps.csv").write_text("t,x\n0,1\n1,4\n2,2\n", encoding="utf-8")
     del cells.CELLS["mine"]
-    yield tmp_path
-    cells.CELLS.pop("mine", None)
+    return tmp_path
 
 
 @pytest.mark.parametrize("command", [["info"], ["predict", "steps.csv"], ["evaluate", "steps.csv"]])
@@ -117,7 +98,7 @@ def test_a_model_of_an_own_cell_says_how_to_register_it(own_model, command, caps
 
 def test_the_file_of_the_cell_makes_it_known(own_model, capsys, monkeypatch):
     monkeypatch.chdir(own_model)
-    assert main(["info", "m.safetensors", "--cell-from", "mine.py"]) == 0
+    assert main(["info", "m.safetensors", "--cell-from", str(MINE)]) == 0
     assert "network:      elman mine 5" in capsys.readouterr().out
     assert main(["predict", "m.safetensors", "steps.csv", "--input", "x", "--time", "t"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4

@@ -5,9 +5,7 @@ Each table holds a rule that its baselines cannot say: it needs a memory over se
 
 from __future__ import annotations
 
-import csv
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ import torch
 
 import elman
 from elman.cli import main
+from tests.cli.tables import write
 
 torch.set_num_threads(1)
 STEPS = [f"t{n}" for n in range(5)]
@@ -68,13 +67,6 @@ BETTER = {
     "forecast": ("rmse", lambda score, best: score < 0.2 * best),
     "generate": ("perplexity", lambda score, best: score < 0.75 * best),
 }
-
-
-def write(path, columns):
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(columns)
-        rows.writerows(zip(*columns.values(), strict=True))
 
 
 @pytest.mark.parametrize("layers", ["1", "2"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import signal
 import subprocess
@@ -14,6 +12,8 @@ import pytest
 
 import elman
 from elman.cli import main
+from tests.cli.commands import run
+from tests.cli.tables import rows_of
 
 QUICK = ["--hidden-size", "8", "--embedding-size", "6", "--max-epochs", "2", "--members", "1"]
 
@@ -27,12 +27,6 @@ def model_file(fitted, tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "people.safetensors"
     model.save(path)
     return path
-
-
-def run(*arguments, capsys):
-    code = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def test_help_lists_every_command(capsys):
@@ -90,8 +84,8 @@ def test_train_evaluate_predict_info(csv_file, elman_command, tmp_path):
     assert found["baselines"].keys() == {"majority class", "n-gram logistic regression"}
 
     done = elman_command("predict", "people.safetensors", "people.csv", "--proba")
-    answers = list(csv.DictReader(io.StringIO(done.stdout)))
-    rows = csv.DictReader(csv_file.read_text(encoding="utf-8").splitlines())
+    answers = rows_of(done.stdout)
+    rows = rows_of(csv_file.read_text(encoding="utf-8"))
     assert [row["name"] for row in answers] == [row["name"] for row in rows]
     assert all(abs(sum(float(row[f"p_{k}"]) for k in ("en", "it", "pl")) - 1) < 1e-4 for row in answers)
 

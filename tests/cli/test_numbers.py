@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 
@@ -14,34 +12,11 @@ import torch
 import elman
 from elman import cells
 from elman.cli import main
+from tests.cli.tables import rows_of
+from tests.conftest import MINE
 
 torch.set_num_threads(1)
 SMALL = ["--hidden-size", "8", "--max-epochs", "3"]
-CELL = '''
-from dataclasses import dataclass
-from elman.cells import Cell, register
-from elman.ops import tanh
-
-@register
-@dataclass(frozen=True)
-class Fading(Cell):
-    """An Elman network whose state fades."""
-    name = "fading"
-    def parameters(self, input_size, hidden_size, output_size):
-        return {"weight_ih": ((hidden_size, input_size), 0.5), "weight_hh": ((hidden_size, hidden_size), 0.3)}
-    def step(self, x, state, params):
-        h = 0.9 * state + 0.1 * tanh(x @ params["weight_ih"].T + state @ params["weight_hh"].T)
-        return h, h
-'''
-
-
-@pytest.fixture(autouse=True)
-def registry():
-    """What a test registers is gone after it."""
-    before = dict(cells.CELLS)
-    yield
-    cells.CELLS.clear()
-    cells.CELLS.update(before)
 
 
 @pytest.fixture(autouse=True)
@@ -66,10 +41,6 @@ def sales(here):
     lines = [f"{t},{10 + 3 * math.sin(t * 0.4):.4f}" for t in range(80)]
     (here / "sales.csv").write_text("day,sold\n" + "\n".join(lines) + "\n")
     return here / "sales.csv"
-
-
-def rows_of(text):
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 def test_tag_is_learnt_and_answers_row_by_row(tags, capsys):
@@ -159,12 +130,11 @@ def test_constant_columns_are_named_and_missing_numbers_counted(here, capsys):
     assert "2 numbers are missing, as none was in training" in capsys.readouterr().err
 
 
-def test_ones_own_cell_learns_and_answers_where_it_is_given(sales, capsys):
-    (sales.parent / "fading.py").write_text(CELL)
-    assert main(["train", "sales.csv", "--time", "day", "--cell-from", "fading.py", *SMALL]) == 0
-    assert "fading.py registers the cell fading" in capsys.readouterr().err
-    cells.CELLS.pop("fading")
+def test_ones_own_cell_learns_and_answers_where_it_is_given(sales, registry, capsys):
+    assert main(["train", "sales.csv", "--time", "day", "--cell-from", str(MINE), *SMALL]) == 0
+    assert "mine.py registers the cell mine" in capsys.readouterr().err
+    cells.CELLS.pop("mine")
     assert main(["predict", "sales.safetensors", "sales.csv"]) == 4
     assert "--cell-from" in capsys.readouterr().err
-    assert main(["predict", "sales.safetensors", "sales.csv", "--cell-from", "fading.py"]) == 0
+    assert main(["predict", "sales.safetensors", "sales.csv", "--cell-from", str(MINE)]) == 0
     assert len(rows_of(capsys.readouterr().out)) == 80

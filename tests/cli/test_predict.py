@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -26,20 +25,10 @@ from elman.cli.rows import WRITERS
 from elman.data.table import Table
 from elman.models.manifest import KIND
 from elman.sealed import manifest_in
+from tests.cli.tables import rows_of, write
 
 SMALL = ["--hidden-size", "8", "--max-epochs", "1", "--members", "1"]
 RNG = np.random.default_rng(1)
-
-
-def write(name, columns):
-    with Path(name).open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(columns)
-        rows.writerows(zip(*columns.values(), strict=True))
-
-
-def rows_of(text):
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 @pytest.fixture(autouse=True)

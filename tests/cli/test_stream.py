@@ -6,16 +6,17 @@ import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import elman
+from elman import cells
 from elman.data.codec import TextCodec
 from elman.data.numbers import NumberCodec
 from elman.models.forecasting import Form
 from tests.cli.streaming import command, environment, killed, stream
+from tests.conftest import MINE
 from tests.models.made import make, make_mixed, make_text, make_writer
 from tests.models.test_stream import WITH_GAPS, forecaster
 
@@ -231,23 +232,11 @@ def test_a_killed_stream_goes_on_with_the_same_bits(series, tmp_path):
     assert [answers[n + 1] for n in range(120)] == whole
 
 
-def test_a_cell_that_is_not_registered_is_asked_for(tmp_path):
-    path = Path(tmp_path / "cell.py")
-    path.write_text(
-        "from elman.cells import RNN, register\n\n\nclass Mine(RNN):\n    name = 'mine'\n\n\nregister(Mine)\n"
-    )
-    from elman import cells
-    from elman.cells.load import load_cell
-
-    before = dict(cells.CELLS)
-    load_cell(str(path))
+def test_a_cell_that_is_not_registered_is_asked_for(mine, tmp_path):
     make_text(recurrence="mine").save(tmp_path / "m")
-    cells.CELLS.clear()
-    cells.CELLS.update(before)
+    del cells.CELLS["mine"]
     without = stream("r\n", tmp_path / "m")
     assert without.returncode == 4
     assert b"elman.cells.register" in without.stderr
     assert b"--cell-from" in without.stderr
-    assert rows(stream("r\n", tmp_path / "m", "--cell-from", path))[0]["step"] == 1
-    cells.CELLS.clear()
-    cells.CELLS.update(before)
+    assert rows(stream("r\n", tmp_path / "m", "--cell-from", MINE))[0]["step"] == 1

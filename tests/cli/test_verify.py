@@ -11,17 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elman.cli import main
 from elman.kernels.native import TWIN, compiled
 from elman.kernels.stepper import Stepper
 
+from ..marks import needs_kernels
 from ..models.export_cases import LABELS, NUMBERS, READS, forecaster, generator, make
+from .commands import run
 
 PAGE = Path(__file__).parents[2] / "docs" / "verify.md"
 
-pytestmark = pytest.mark.skipif(
-    compiled.module is None, reason="no compiled kernels here: bits are not promised"
-)
+pytestmark = needs_kernels
 
 
 @pytest.fixture
@@ -30,12 +29,6 @@ def folder(tmp_path, monkeypatch):
     make("classify", READS["n-grams"][0], LABELS, recurrence="gru").save("names.safetensors")
     (tmp_path / "names.csv").write_text("text,extra\nanna,1\notto,2\nbob,3\n")
     return tmp_path
-
-
-def run(*arguments, capsys):
-    code = main([str(argument) for argument in arguments])
-    out, err = capsys.readouterr()
-    return code, out, err
 
 
 def ways(table):

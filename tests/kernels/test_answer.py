@@ -48,16 +48,15 @@ def test_linear_by_hand():
 
 OUTPUTS = np.array([[[1.0, -5.0], [7.0, 7.0], [-3.0, 2.0]], [[3.0, -1.0], [np.nan, np.inf], [np.nan, 9.0]]])
 LENGTHS = np.array([2, 0, 1])
+POOLED = [
+    ("mean", [[2, -3], [0, 0], [-3, 2]]),
+    ("max", [[3, -1], [0, 0], [-3, 2]]),
+    ("sum", [[4, -6], [0, 0], [-3, 2]]),
+]
+"""By hand."""
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("mean", [[2, -3], [0, 0], [-3, 2]]),
-        ("max", [[3, -1], [0, 0], [-3, 2]]),
-        ("sum", [[4, -6], [0, 0], [-3, 2]]),
-    ],
-)
+@pytest.mark.parametrize(("kind", "expected"), POOLED)
 def test_pool_reads_a_rows_own_steps_only(kind, expected):
     np.testing.assert_array_equal(pool(OUTPUTS, LENGTHS, kind), expected)
 

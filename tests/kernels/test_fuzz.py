@@ -17,9 +17,10 @@ from elman.errors import UsageError
 from elman.kernels import twins
 from elman.kernels.native import compiled
 from elman.kernels.scan import check_lengths
+from tests.marks import needs_kernels
 
 native = compiled.module
-pytestmark = pytest.mark.skipif(native is None, reason="no compiled kernels here")
+pytestmark = needs_kernels
 QUIET = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 TYPES = ["f4", "f8", "f2", "i4", "i8", "u1", "?", "O"]
 

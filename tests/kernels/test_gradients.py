@@ -12,22 +12,13 @@ from elman import kernels
 from elman.cells import make_cell
 from elman.kernels.native import compiled
 from elman.kernels.scan import KERNELS, weights
+from tests.marks import needs_kernels
 
-pytestmark = pytest.mark.skipif(compiled.module is None, reason="no compiled kernels here")
+pytestmark = [needs_kernels, pytest.mark.usefixtures("kept")]
 torch.set_num_threads(1)
 
 KINDS = [("rnn", "tanh"), ("rnn", "relu"), ("rnn", "identity"), ("lstm", "tanh"), ("gru", "tanh")]
 D = 5
-
-
-@pytest.fixture(autouse=True)
-def kept():
-    path = compiled.module.isa()
-    compiled.module.set_poison(True)
-    yield
-    compiled.module.set_poison(False)
-    kernels.use(path)
-    compiled.wanted = ""
 
 
 def case(kind, nonlinearity, T, B, H, seed=0, bias=True, ids=False):

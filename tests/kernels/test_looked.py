@@ -8,9 +8,9 @@ from elman.cells import make_cell
 from elman.errors import UsageError
 from elman.kernels.answer import embed, pool
 from elman.kernels.looked import Looked, look_up
-from elman.kernels.native import compiled
+from tests.marks import needs_kernels
 
-pytestmark = pytest.mark.skipif(compiled.module is None, reason="no compiled kernels here")
+pytestmark = needs_kernels
 rng = np.random.default_rng(0)
 TABLES = [rng.normal(size=(size, 6)).astype(np.float32) for size in (5, 9, 4)]
 IDS = np.stack([rng.integers(0, 3, (12, 20)) for _ in TABLES], axis=-1)

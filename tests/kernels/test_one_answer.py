@@ -11,10 +11,9 @@ from elman import kernels
 from elman.errors import UsageError
 from elman.kernels.forward import tensor_shapes
 from elman.kernels.native import compiled
+from tests.marks import needs_kernels
 
-pytestmark = pytest.mark.skipif(
-    compiled.module is None, reason="no compiled kernels here: bits are not promised"
-)
+pytestmark = [needs_kernels, pytest.mark.usefixtures("kept")]
 
 D, K = 5, 3
 LENGTHS = np.array([9, 50, 1, 0, 23, 50, 7, 8, 2, 31, 16, 17, 33, 3, 44, 5, *range(6, 20), 50, 0, 49])
@@ -31,18 +30,6 @@ class Shape:
     embedding_size: int = 8
     shortcut: float = 3.0
     symbols: str = "embedding"
-
-
-@pytest.fixture(autouse=True)
-def kept():
-    """Fresh memory is NaN; the path and the threads are put back."""
-    path = compiled.module.isa()
-    compiled.module.set_poison(True)
-    yield
-    compiled.module.set_poison(False)
-    kernels.use(path)
-    compiled.wanted = ""
-    kernels.set_threads(None)
 
 
 def network(shape, task="tag", seed=0):

@@ -8,8 +8,9 @@ import pytest
 from elman import kernels
 from elman.kernels.native import compiled
 from elman.kernels.prefixes import find_prefixes
+from tests.marks import needs_kernels
 
-pytestmark = pytest.mark.skipif(compiled.module is None, reason="no compiled kernels here")
+pytestmark = needs_kernels
 SIZES = (5, 9)
 
 

@@ -9,6 +9,7 @@ from elman import kernels
 from elman.errors import UsageError
 from elman.kernels.native import compiled
 from tests.kernels.test_one_answer import Shape, network, same
+from tests.marks import needs_kernels
 
 PATHS = ["numpy"] if compiled.module is None else [compiled.module.isa(), "numpy"]
 
@@ -96,7 +97,7 @@ def test_the_two_paths_tell_the_same_parts():
         assert {n: a.shape for n, a in native.items()} == {n: a.shape for n, a in plain.items()}
 
 
-@pytest.mark.skipif(compiled.module is None, reason="no compiled kernels here")
+@needs_kernels
 def test_symbols_are_looked_up():
     shape = Shape("gru")
     tensors, _ = network(shape, "classify")

@@ -10,12 +10,10 @@ from elman.data.codec import LabelCodec, TextCodec
 from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
 from elman.data.prompt import PromptCodec, next_codec
-from elman.kernels import tensor_shapes
-from elman.models.answers import TASKS
-from elman.models.codecs import outputs_of, width_of
 from elman.models.forecasting import Form
-from elman.models.model import Model
 from elman.nn.settings import NetworkSettings
+
+from .made import drawn
 
 RNG = np.random.default_rng(0)
 TEXTS = ["anna", "otto", "hannah", "bob", "abba", "", "Zoë!"]
@@ -51,15 +49,7 @@ KINDS = [("rnn", {"nonlinearity": "tanh"}), ("rnn", {"nonlinearity": "relu"}), (
 def make(task, codec, targets, *, members=2, seed=0, details=None, **settings):
     """A model of ``task`` that reads with ``codec`` and answers with ``targets``."""
     made = NetworkSettings(**{"hidden_size": 6, "embedding_size": 4, **settings})
-    sizes, features = width_of(codec)
-    network = TASKS[task].network
-    shapes = tensor_shapes(made, sizes, outputs_of(targets), features=features, task=network)
-    rng = np.random.default_rng(seed)
-    drawn = [
-        {n: rng.normal(0, 0.5, shape).astype(np.float32) for n, shape in shapes.items()}
-        for _ in range(members)
-    ]
-    return Model(task, made, codec, targets, tuple(drawn), details=details or {})
+    return drawn(task, made, codec, targets, members, seed, details)
 
 
 def every_model(cell, options):

@@ -9,11 +9,25 @@ from elman.data.mixed import MixedCodec
 from elman.data.numbers import NumberCodec
 from elman.data.prompt import PromptCodec, next_codec
 from elman.kernels import tensor_shapes
-from elman.models.codecs import outputs_of
+from elman.models.answers import TASKS
+from elman.models.codecs import outputs_of, width_of
 from elman.models.model import Model
 from elman.nn.settings import NetworkSettings
 
 SERIES = [np.array([1.0, 4.0, 2.0, 8.0, 5.0]), np.array([7.0, 3.0]), np.array([6.0, 9.0, 0.0])]
+
+
+def drawn(task, settings, codec, targets, members, seed, details=None):
+    """A model of ``settings`` whose weights come from ``seed``."""
+    sizes, features = width_of(codec)
+    network = TASKS[task].network
+    shapes = tensor_shapes(settings, sizes, outputs_of(targets), features=features, task=network)
+    rng = np.random.default_rng(seed)
+    weights = [
+        {n: rng.normal(0, 0.5, shape).astype(np.float32) for n, shape in shapes.items()}
+        for _ in range(members)
+    ]
+    return Model(task, settings, codec, targets, tuple(weights), details=details or {})
 
 
 def make(task, codec=None, targets=None, members=2, seed=0, **settings):
@@ -21,14 +35,7 @@ def make(task, codec=None, targets=None, members=2, seed=0, **settings):
     codec = codec or NumberCodec().fit(SERIES)
     targets = targets or (LabelCodec().fit(["a", "b", "c"]) if task == "classify" else codec)
     made = NetworkSettings(**{"hidden_size": 5, "shortcut": 0.0, **settings})
-    kind = "classify" if task in ("classify", "regress") else "tag"
-    shapes = tensor_shapes(made, (), outputs_of(targets), features=codec.size, task=kind)
-    rng = np.random.default_rng(seed)
-    networks = [
-        {n: rng.normal(0, 0.5, shape).astype(np.float32) for n, shape in shapes.items()}
-        for _ in range(members)
-    ]
-    return Model(task, made, codec, targets, tuple(networks))
+    return drawn(task, made, codec, targets, members, seed)
 
 
 NAMES = ["rossi", "bianchi", "ferrari", "nowak", "wiśniewski", "wójcik", "rossini", "nowicki", "réné"]
@@ -39,17 +46,7 @@ def make_text(task="classify", codec=None, members=2, seed=0, targets=None, **se
     codec = codec or TextCodec(ngrams=3, edges=task != "tag", min_count=1).fit(NAMES)
     targets = targets or LabelCodec().fit(["a", "b", "c"])
     made = NetworkSettings(**{"hidden_size": 7, "embedding_size": 6, "shortcut": 2.0, **settings})
-    text = getattr(codec, "text", codec)
-    kind = "classify" if task in ("classify", "regress") else "tag"
-    features = codec.size if isinstance(codec, MixedCodec) else 0
-    sizes = codec.sizes if text is not codec else text.sizes
-    shapes = tensor_shapes(made, sizes, outputs_of(targets), features=features, task=kind)
-    rng = np.random.default_rng(seed)
-    networks = [
-        {n: rng.normal(0, 0.5, shape).astype(np.float32) for n, shape in shapes.items()}
-        for _ in range(members)
-    ]
-    return Model(task, made, codec, targets, tuple(networks))
+    return drawn(task, made, codec, targets, members, seed)
 
 
 def make_writer(conditions=None, **settings):

@@ -221,15 +221,6 @@ def test_cells_that_answer_themselves(cell):
         assert onnx_check.compare(model, found.files, X).difference <= TOLERANCE
 
 
-@pytest.fixture
-def registered():
-    """Register cells that are gone again after the test."""
-    before = dict(cells.CELLS)
-    yield cells.register
-    cells.CELLS.clear()
-    cells.CELLS.update(before)
-
-
 def own_cell(step, first=0.0, states=("h",)):
     @dataclass(frozen=True)
     class Mine(cells.Cell):
@@ -256,8 +247,8 @@ def slow(self, x, state, params):
 
 
 @pytest.mark.parametrize("causal", [True, False])
-def test_a_cell_of_ones_own_is_told_by_its_own_step(registered, causal):
-    registered(own_cell(slow, first=0.7))
+def test_a_cell_of_ones_own_is_told_by_its_own_step(registry, causal):
+    cells.register(own_cell(slow, first=0.7))
     for name, (task, targets) in zip(["text", "gaps"], TARGETS[1:3], strict=True):
         codec, X = READS[name]
         model = make(task, codec, targets, recurrence="mine", num_layers=2, causal=causal)
@@ -277,8 +268,8 @@ def switching(self, x, state, params):
     return h, h
 
 
-def test_a_cell_may_count_with_truth_values(registered):
-    registered(own_cell(switching))
+def test_a_cell_may_count_with_truth_values(registry):
+    cells.register(own_cell(switching))
     model = make("tag", NUMBERS, LABELS, recurrence="mine")
     found = export(model)
     assert onnx_check.compare(model, found.files, SERIES).difference <= TOLERANCE
@@ -314,8 +305,8 @@ def naming(self, x, state, params):
         (naming, "a method or branch of arrays: 'Symbol' object has no attribute 'clip'"),
     ],
 )
-def test_a_cell_that_no_operator_says_is_refused_in_one_sentence(registered, step, reason):
-    registered(own_cell(step))
+def test_a_cell_that_no_operator_says_is_refused_in_one_sentence(registry, step, reason):
+    cells.register(own_cell(step))
     with pytest.raises(UsageError, match="the cell mine cannot be said in ONNX: its step needs") as caught:
         export(make("tag", NUMBERS, LABELS, recurrence="mine"))
     assert caught.value.code == "E190"
@@ -323,8 +314,8 @@ def test_a_cell_that_no_operator_says_is_refused_in_one_sentence(registered, ste
     assert "\n" not in str(caught.value)
 
 
-def test_a_state_may_not_have_a_name_of_the_graph(registered):
-    registered(own_cell(slow, states=("lengths",)))
+def test_a_state_may_not_have_a_name_of_the_graph(registry):
+    cells.register(own_cell(slow, states=("lengths",)))
     with pytest.raises(UsageError, match="a state called lengths"):
         export(make("tag", NUMBERS, LABELS, recurrence="mine"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from elman import cells
 from elman.data.numbers import NumberCodec
 from elman.errors import ModelFileError
 from elman.models.saving import from_bytes, to_bytes
-from elman.ops import concat, tanh
 
 from .made import SERIES, make
 from .test_saving import rewritten
@@ -99,27 +97,7 @@ def test_parts_that_do_not_fit_are_refused(change):
     assert "\n" not in str(caught.value)
 
 
-@pytest.fixture
-def own_cell():
-    """A registered cell that is gone again after the test."""
-
-    @dataclass(frozen=True)
-    class Mine(cells.Cell):
-        name = "mine"
-
-        def parameters(self, input_size, hidden_size, output_size):
-            return {"w": ((input_size + hidden_size, hidden_size), 0.5)}
-
-        def step(self, x, state, params):
-            h = tanh(concat([x, state]) @ params["w"])
-            return h, h
-
-    cells.register(Mine)
-    yield Mine
-    cells.CELLS.pop("mine", None)
-
-
-def test_a_file_asks_for_the_cell_to_be_registered(own_cell):
+def test_a_file_asks_for_the_cell_to_be_registered(mine):
     data = to_bytes(make("tag", recurrence="mine"))
     assert manifest_of(data)["settings"]["recurrence"] == "mine"
     answer = from_bytes(data).predict(SERIES)
@@ -127,15 +105,15 @@ def test_a_file_asks_for_the_cell_to_be_registered(own_cell):
     with pytest.raises(ModelFileError, match="network of the cell 'mine', which is not registered") as caught:
         from_bytes(data, "m.safetensors")
     assert caught.value.code == "E309"
-    cells.register(own_cell)
+    cells.register(mine)
     assert (from_bytes(data).predict(SERIES)[0] == answer[0]).all()
 
 
-def test_a_cell_that_has_changed_is_refused_in_one_sentence(own_cell, monkeypatch):
+def test_a_cell_that_has_changed_is_refused_in_one_sentence(mine, monkeypatch):
     data = to_bytes(make("tag", recurrence="mine"))
-    monkeypatch.setattr(own_cell, "step", lambda self, x, state, params: (state, state))
+    monkeypatch.setattr(mine, "step", lambda self, x, state, params: (state, state))
     with pytest.raises(ModelFileError, match="does not give the answers"):
         from_bytes(data)
-    monkeypatch.setattr(own_cell, "step", lambda self, x, state, params: 1 / 0)
+    monkeypatch.setattr(mine, "step", lambda self, x, state, params: 1 / 0)
     with pytest.raises(ModelFileError, match="ZeroDivisionError"):
         from_bytes(data)

@@ -18,6 +18,7 @@ from elman.models.number_estimators import SequenceForecaster, SequenceTagger, l
 from elman.models.saving import to_bytes
 from elman.nn import Network
 from tests.conftest import run_python
+from tests.models.test_estimators import CHECKS
 from tests.systems import transcriptions
 
 SINE = {
@@ -211,20 +212,7 @@ def test_a_short_run_forecasts_a_sine_better_than_its_mean():
 
 
 @pytest.mark.parametrize("kind", [SequenceTagger, SequenceForecaster])
-@pytest.mark.parametrize(
-    "check",
-    [
-        "check_estimator_cloneable",
-        "check_estimator_repr",
-        "check_no_attributes_set_in_init",
-        "check_parameters_default_constructible",
-        "check_get_params_invariance",
-        "check_set_params",
-        "check_mixin_order",
-        "check_valid_tag_types",
-        "check_estimator_tags_renamed",
-    ],
-)
+@pytest.mark.parametrize("check", CHECKS)
 def test_scikit_learns_own_checks(kind, check):
     getattr(estimator_checks, check)(kind.__name__, kind(**QUICK))
 

@@ -10,26 +10,18 @@ import unicodedata
 import numpy as np
 import pytest
 
-from elman import cells
-from elman.cells import Cell, register
-from elman.cells.gates import affine, gate_parameters
 from elman.data.codec import LabelCodec, TextCodec
 from elman.data.numbers import NumberCodec
 from elman.errors import DataError, ModelFileError, UsageError
 from elman.kernels import tensor_shapes
-from elman.kernels.native import compiled
 from elman.models.calibration import cooled
 from elman.models.forecasting import Form
 from elman.models.model import Model
 from elman.models.saving import from_bytes, to_bytes
 from elman.models.stream import PrefixStreamWarning, Step
 from elman.nn.settings import NetworkSettings
-from elman.ops import tanh
+from tests.marks import needs_kernels
 from tests.models.made import NAMES, SERIES, make, make_mixed, make_text, make_writer
-
-needs_kernels = pytest.mark.skipif(
-    compiled.module is None, reason="no compiled kernels here: bits are not promised"
-)
 
 KINDS = [("rnn", 1), ("lstm", 2), ("gru", 2), ("gru", 1)]
 
@@ -39,29 +31,6 @@ def same(found, wanted):
     assert found.dtype == wanted.dtype
     assert found.shape == wanted.shape
     assert found.tobytes() == wanted.tobytes()
-
-
-class Leaky(Cell):
-    """A cell of one's own."""
-
-    name = "leaky"
-
-    def parameters(self, input_size, hidden_size, output_size):
-        return gate_parameters(1, input_size, hidden_size, bias=True)
-
-    def step(self, x, state, params):
-        a = affine(x, params["weight_ih"], params["bias_ih"])
-        h = 0.5 * state + tanh(a + affine(state, params["weight_hh"], params["bias_hh"]))
-        return h, h
-
-
-@pytest.fixture
-def leaky():
-    before = dict(cells.CELLS)
-    register(Leaky)
-    yield
-    cells.CELLS.clear()
-    cells.CELLS.update(before)
 
 
 def check_texts(model, texts=NAMES):
@@ -114,9 +83,9 @@ def test_calibrated_probabilities():
 
 
 @needs_kernels
-def test_a_cell_of_ones_own(leaky):
+def test_a_cell_of_ones_own(mine):
     for task in ("classify", "tag"):
-        model = make_text(task, recurrence="leaky")
+        model = make_text(task, recurrence="mine")
         check_texts(model)
         many = model.stream(2)
         alone = model.stream()

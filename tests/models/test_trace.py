@@ -10,15 +10,13 @@ from elman.data.codec import TextCodec
 from elman.data.numbers import NumberCodec
 from elman.errors import DataError, UsageError
 from elman.kernels.forward import layer_params
-from elman.kernels.native import compiled
 from elman.models.forecasting import Form
 from elman.models.trace import Layer
+from tests.marks import needs_kernels
 from tests.models.made import NAMES, SERIES, make, make_mixed, make_text, make_writer
 from tests.models.test_stream import forecaster, same
 
-pytestmark = pytest.mark.skipif(
-    compiled.module is None, reason="no compiled kernels here: bits are not promised"
-)
+pytestmark = needs_kernels
 
 
 def squash(a):

@@ -7,9 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from elman import cells, kernels
-from elman.cells import Cell, register
-from elman.cells.gates import affine, gate_parameters
+from elman import kernels
 from elman.errors import UsageError
 from elman.kernels import twins
 from elman.kernels.native import TWIN, compiled
@@ -20,13 +18,9 @@ from elman.models.exported import Exported
 from elman.models.forecasting import Form
 from elman.models.verify import BITS, NEAR, NOT_HERE, REPORTED, verify
 from elman.models.verify_cases import cases_of, own_cases
-from elman.ops import tanh
 
+from ..marks import needs_kernels
 from .export_cases import LABELS, NUMBERS, READS, SERIES, forecaster, generator, make
-
-needs_kernels = pytest.mark.skipif(
-    compiled.module is None, reason="no compiled kernels here: bits are not promised"
-)
 
 SHAPES = {
     "1 layer": {},
@@ -218,30 +212,10 @@ def test_bits_are_not_promised_in_plain_numpy(how, monkeypatch):
     assert by_way(lines)["NumPy, one step"].difference == 0  # it is NumPy already
 
 
-class Leaky(Cell):
-    """A cell of one's own."""
-
-    name = "leaky"
-
-    def parameters(self, input_size, hidden_size, output_size):
-        return gate_parameters(1, input_size, hidden_size, bias=True)
-
-    def step(self, x, state, params):
-        a = affine(x, params["weight_ih"], params["bias_ih"])
-        h = 0.5 * state + tanh(a + affine(state, params["weight_hh"], params["bias_hh"]))
-        return h, h
-
-
 @needs_kernels
-def test_a_cell_of_ones_own_is_promised_less():
-    before = dict(cells.CELLS)
-    register(Leaky)
-    try:
-        model = model_of("classify texts", recurrence="leaky")
-        lines = verify(model, own_cases(model))
-    finally:
-        cells.CELLS.clear()
-        cells.CELLS.update(before)
+def test_a_cell_of_ones_own_is_promised_less(mine):
+    model = model_of("classify texts", recurrence="mine")
+    lines = verify(model, own_cases(model))
     promised = {line.way for line in lines if line.promise != REPORTED}
     assert promised == {"in batches", "step by step"}
     assert not broken(lines)

@@ -17,8 +17,8 @@ from elman import kernels
 from elman.errors import UsageError
 from elman.kernels.native import compiled
 from elman.nn.swap import LeftAlone
+from tests.marks import needs_kernels
 
-native = pytest.mark.skipif(compiled.module is None, reason="no compiled kernels here")
 KINDS = ("RNN", "LSTM", "GRU")
 NAMES = (*KINDS, "RNNCell", "LSTMCell", "GRUCell")
 INFOS = {
@@ -166,7 +166,7 @@ def test_symbols_are_ones_among_noughts(kind, dtype):
     assert torch.equal(ours(ids[:, 0].int())[0], ours(ids[:, :1])[0][:, 0])
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_graph_can_be_compiled_and_exported(kind):
     ours, _ = pair(kind, 5, 7, num_layers=2, bidirectional=True)
@@ -186,7 +186,7 @@ def test_a_graph_can_be_compiled_and_exported(kind):
     torch._dynamo.reset()
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("symbols", [False, True])
 def test_the_operators_keep_torchs_rules(kind, symbols):
@@ -306,7 +306,7 @@ def test_awkward_tensors(kind):
         assert not a[:, [0, 2]].any()
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 def test_frozen_weights_and_untracked_inputs_cost_no_gradient(kind):
     ours, other = pair(kind, 5, 7)
@@ -329,7 +329,7 @@ def test_tied_weights_get_both_gradients(kind):
     close(*[gradients(module(x), list(module.parameters())) for module in modules])
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_bits_do_not_depend_on_threads(kind):
     ours, _ = pair(kind, 40, 70, num_layers=2)
@@ -346,7 +346,7 @@ def test_the_bits_do_not_depend_on_threads(kind):
     assert all(map(torch.equal, *found))
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_row_has_the_same_bits_alone_and_as_the_model_runs_it(kind):
     ours, _ = pair(kind, 5, 17)
@@ -382,7 +382,7 @@ def test_bad_input_gets_a_sentence(call, message):
         call(elman.nn.GRU(5, 7))
 
 
-@native
+@needs_kernels
 def test_an_unknown_symbol_gets_a_sentence():
     with pytest.raises(UsageError, match="the symbol 9 is not between 0 and 4"):
         elman.nn.GRU(5, 7)(torch.tensor([[1], [9]]))

@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from elman import kernels
 from elman.nn.heads import HEADS, ClassifyHead, OwnAnswer, TagHead, pool
+from tests.kernels.test_answer import POOLED
 
 torch.set_num_threads(1)
 OUTPUTS = torch.tensor([[[1.0, -5.0], [7.0, 7.0], [-3.0, 2.0]], [[3.0, -1.0], [9.0, 9.0], [9.0, 9.0]]])
@@ -16,14 +17,7 @@ TARGETS = torch.tensor([0, 2, 1, 1, 0])
 CLASS_WEIGHTS = torch.tensor([0.5, 2.0, 1.5])
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("mean", [[2, -3], [0, 0], [-3, 2]]),
-        ("max", [[3, -1], [0, 0], [-3, 2]]),
-        ("sum", [[4, -6], [0, 0], [-3, 2]]),
-    ],
-)
+@pytest.mark.parametrize(("kind", "expected"), POOLED)
 def test_pool_reads_a_rows_own_steps_only(kind, expected):
     np.testing.assert_array_equal(pool(OUTPUTS, LENGTHS, kind), expected)
     np.testing.assert_array_equal(pool(OUTPUTS[:0], LENGTHS * 0, kind), torch.zeros(3, 2))

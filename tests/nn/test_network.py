@@ -220,9 +220,7 @@ def test_uniform_first_weights_are_torchs():
         assert bound * 0.8 < weight.abs().max() <= bound
 
 
-def test_ones_own_cell_makes_a_network(monkeypatch):
-    monkeypatch.setattr(cells, "CELLS", dict(cells.CELLS))
-
+def test_ones_own_cell_makes_a_network(registry):
     @cells.register
     class Echo(Sine):
         name = "echo"

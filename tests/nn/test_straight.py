@@ -8,8 +8,8 @@ import elman.nn
 from elman.errors import UsageError
 from elman.kernels.native import compiled
 from elman.nn import function
+from tests.marks import needs_kernels
 
-native = pytest.mark.skipif(compiled.module is None, reason="no compiled kernels here")
 KINDS = ("RNN", "LSTM", "GRU")
 
 
@@ -29,7 +29,7 @@ def states_of(kind, *shape):
     return (h, c) if kind == "LSTM" else h
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("given", [True, False])
@@ -48,7 +48,7 @@ def test_each_door_gives_the_same_bits(kind, bias, given, batch_first, T, B, D, 
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
-@native
+@needs_kernels
 @pytest.mark.skipif(not function.TENSORS, reason="this torch has no exchange table")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch_first", [True, False])
@@ -76,7 +76,7 @@ CAREFUL = {
 }
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", CAREFUL)
 def test_what_asks_for_care_is_not_taken(kind, case):
@@ -88,7 +88,7 @@ def test_what_asks_for_care_is_not_taken(kind, case):
     )
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 def test_wrong_states_and_weights_are_not_taken(kind):
     layer, x = getattr(elman.nn, kind)(3, 5), torch.randn(4, 2, 3)
@@ -107,20 +107,20 @@ def test_wrong_states_and_weights_are_not_taken(kind):
         layer(x, states_of(kind, 2, 5))
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_symbol_out_of_range_is_refused_in_a_sentence(kind):
     with pytest.raises(UsageError, match="the symbol 3 is not between 0 and 2"):
         getattr(elman.nn, kind)(3, 5)(torch.tensor([[0], [3]]))
 
 
-@native
+@needs_kernels
 def test_a_type_without_the_table_is_left_alone():
     assert compiled.module.open_tensors(int, float) is False
     assert compiled.module.open_tensors(torch.Tensor, theirs.Parameter) == function.TENSORS
 
 
-@native
+@needs_kernels
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("given", [True, False])
 def test_a_cell_steps_as_its_layer_does(kind, given):
@@ -135,7 +135,7 @@ def test_a_cell_steps_as_its_layer_does(kind, given):
         torch.testing.assert_close(a, b.squeeze(0), rtol=0, atol=0)
 
 
-@native
+@needs_kernels
 def test_small_calls_on_narrower_vectors_give_the_same_bits():
     """Unnamed, a small call may run on AVX2; by name it runs on what was named."""
     torch.manual_seed(0)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 
 import pytest
 
 from elman.data import load_names, write_csv
+from tests.prove.peak import run
 
 ROWS = (1_000_000, 10_000_000)
 BLOCK = 100_000
@@ -25,22 +24,6 @@ SMALL = (
     "--no-refit",
     "--no-baselines",
 )
-
-RUN = """
-import resource, sys
-from elman.cli import main
-code = main(sys.argv[1:])
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "code", code, file=sys.stderr)
-"""
-
-
-def run(folder, *arguments):
-    command = [sys.executable, "-c", RUN, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-    last = done.stderr.splitlines()[-1].split()
-    assert last[3] == "0", done.stderr
-    print(*arguments[:3], f"{int(last[1]) / 2**20:.0f} MiB", *done.stderr.splitlines()[-3:-1])
-    return int(last[1])
 
 
 def write_names(path, names, count):
@@ -67,6 +50,6 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
     for rows in ROWS:
         write_names(tmp_path / "many.csv", table.column("name"), rows)
         given = ("many.csv", "--input", "name", "-o", "answers.csv", "--force")
-        peaks.append(run(tmp_path, "predict", "few.safetensors", *given))
+        peaks.append(run(tmp_path, "predict", "few.safetensors", *given)[0])
         assert count_lines(tmp_path / "answers.csv") == rows + 1
     assert peaks[1] < peaks[0] + SLACK

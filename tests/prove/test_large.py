@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from elman.data import load_names, write_csv
+from tests.prove.peak import run
 
 ROWS = 300_000
 LIMIT = 3 * 2**30
 ENDINGS = ("", "a", "o", "ez", "ski", "son", "ini", "ov", "ko", "er", "en", "is", "el", "as")
-
-RUN = """
-import resource, sys
-from elman.cli import main
-code = main(sys.argv[1:])
-print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "code", code, file=sys.stderr)
-"""
-
-
-def run(folder, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *arguments], cwd=folder, capture_output=True, text=True, check=True
-    )
-    last = done.stderr.splitlines()[-1].split()
-    print(arguments[0], f"{int(last[1]) / 2**30:.2f} GiB")
-    assert last[3] == "0", done.stderr
-    return int(last[1]), done.stdout
 
 
 @pytest.mark.slow

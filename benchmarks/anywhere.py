@@ -14,13 +14,13 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import torch
 from predict import Packed
+from tables import keep, markdown
 
 import elman
 from elman import kernels
@@ -111,17 +111,11 @@ def main() -> None:
     files = export(model).files
     full, step = session(files["full.onnx"]), session(files["step.onnx"])
     found = [batch(model, full, texts[:1]), batch(model, full, texts[:1000]), one_step(model, step)]
-    heads = list(found[0])
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for result in sorted(found, key=lambda row: row["times ONNX Runtime"]):
-        values = [result.get(head, "") for head in heads]
-        lines.append("| " + " | ".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in values) + " |")
-    text = "\n".join(["## Running the names model, one thread, slowest first", "", *lines, ""])
+    rows = sorted(found, key=lambda row: row["times ONNX Runtime"])
+    text = markdown("Running the names model, one thread, slowest first", rows)
     print(text)
     if not QUICK:
-        folder = Path(__file__).parent
-        (folder / "anywhere.md").write_text(f"# Beside ONNX Runtime {onnxruntime.__version__}\n\n{text}")
-        (folder / "anywhere.json").write_text(json.dumps(found, indent=1) + "\n")
+        keep("anywhere", f"# Beside ONNX Runtime {onnxruntime.__version__}\n\n{text}", found)
 
 
 if __name__ == "__main__":

@@ -10,15 +10,14 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is loaded
 
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
+from tables import keep, markdown
 
 from elman import kernels
 from elman.cells import make_cell
@@ -170,15 +169,6 @@ def denormals() -> list[dict[str, object]]:
     return rows
 
 
-def table(title: str, rows: list[dict[str, object]]) -> str:
-    names = list(rows[0])
-    lines = [f"## {title}", "", "| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for row in rows:
-        values = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
-        lines.append("| " + " | ".join(values) + " |")
-    return "\n".join([*lines, ""])
-
-
 def main() -> None:
     torch.set_num_threads(1)
     if compiled.module is None:
@@ -190,12 +180,11 @@ def main() -> None:
         "Stepper, H 32, one layer and head, from Python": stepper(),
         "Denormal inputs": denormals(),
     }
-    text = "\n".join(table(title, rows) for title, rows in found.items())
+    text = "\n".join(markdown(title, rows) for title, rows in found.items())
     head = f"{kernels.info()['path']}, one thread unless said, {ROUNDS} rounds, medians\n\n"
     print(head + text)
-    folder = Path(__file__).parent
-    (folder / "kernels.md").write_text(f"# Kernels\n\n{head}{text}")
-    (folder / "kernels.json").write_text(json.dumps(found, indent=1) + "\n")
+    if not QUICK:
+        keep("kernels", f"# Kernels\n\n{head}{text}", found)
 
 
 if __name__ == "__main__":

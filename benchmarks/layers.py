@@ -7,16 +7,15 @@ median of the rounds' ratios. Cells where ours is slower come first.
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
+from tables import keep, markdown
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -145,15 +144,6 @@ def means(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     return found
 
 
-def table(title: str, rows: list[dict[str, object]]) -> str:
-    names = list(rows[0])
-    lines = [f"## {title}", "", "| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for row in rows:
-        values = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
-        lines.append("| " + " | ".join(values) + " |")
-    return "\n".join([*lines, ""])
-
-
 def main() -> None:
     rows = grid()
     found = {
@@ -162,12 +152,10 @@ def main() -> None:
         "One step of the cells, B 1, no gradients": one_step(),
         "Every size, slowest first": rows,
     }
-    text = "\n".join(table(title, part) for title, part in found.items())
+    text = "\n".join(markdown(title, part) for title, part in found.items())
     print(text)
-    folder = Path(__file__).parent
     if not QUICK:
-        (folder / "layers.md").write_text(f"# Layers beside torch.nn {torch.__version__}\n\n{text}")
-        (folder / "layers.json").write_text(json.dumps(found, indent=1) + "\n")
+        keep("layers", f"# Layers beside torch.nn {torch.__version__}\n\n{text}", found)
 
 
 if __name__ == "__main__":

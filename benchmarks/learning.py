@@ -8,7 +8,6 @@ their transcriptions in tests/systems. All on one thread.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import statistics
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded
 
 import torch
+from tables import keep, markdown
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -143,23 +143,12 @@ def systems() -> list[dict[str, object]]:
     return rows
 
 
-def table(title: str, rows: list[dict[str, object]]) -> str:
-    heads = list(rows[0])
-    lines = [f"## {title}", "", "| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in rows:
-        values = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
-        lines.append("| " + " | ".join(values) + " |")
-    return "\n".join([*lines, ""])
-
-
 def main() -> None:
     found = sorted(names() + systems(), key=lambda row: row["times"])
-    text = table("Learning, one thread, slowest first", found)
+    text = markdown("Learning, one thread, slowest first", found)
     print(text)
     if not QUICK:
-        folder = Path(__file__).parent
-        (folder / "learning.md").write_text(f"# Learning beside plain torch {torch.__version__}\n\n{text}")
-        (folder / "learning.json").write_text(json.dumps(found, indent=1) + "\n")
+        keep("learning", f"# Learning beside plain torch {torch.__version__}\n\n{text}", found)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,9 @@ MOST_SHOWN = 40
 DEEPEST = 8
 """Values within values that are printed."""
 
+LEARNT = ("source", "columns", "split", "seed", "complete", "elman", "libraries", "rows")
+"""What is told of the training as the file has it."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -111,22 +114,13 @@ def describe(model: Model, manifest: dict[str, Any], path: Path) -> dict[str, An
         "numbers": numbers if model.task in ("regress", "tag") else None,
         "forecast": dataclasses.asdict(Form.of(model)) if model.task == "forecast" else None,
         "intervals": intervals_of(model),
-        "source": training.get("source"),
-        "columns": training.get("columns"),
-        "split": training.get("split"),
-        "seed": training.get("seed"),
-        "complete": training.get("complete"),
-        "elman": training.get("elman"),
-        "libraries": training.get("libraries"),
-        "rows": training.get("rows"),
+        **{name: training.get(name) for name in LEARNT},
         "epochs": epochs_of(model),
         "temperature": training.get("temperature"),
         "settings": {**vars(model.settings), **training.get("settings", {})},
         "scores": model.scores.get("scores"),
         "baselines": model.scores.get("baselines"),
-        "format": manifest["format"],
-        "features": manifest["features"],
-        "sha256": manifest["sha256"],
+        **{name: manifest[name] for name in ("format", "features", "sha256")},
     }
 
 

@@ -49,12 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=int, default=1, metavar="N", help="learn N times, print mean ± deviation"
     )
     add_output_arguments(parser)
-    seen: set[str] = set()
-    add_settings(parser, "the network", NetworkSettings, seen)
-    add_settings(parser, "learning", LoopSettings, seen)
-    add_settings(parser, "rows and members", Settings, seen)
-    for task, kind in SETTINGS.items():
-        add_settings(parser, f"--task {task}", kind, seen)
+    add_every_setting(parser)
 
 
 def add_number_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +95,16 @@ def add_output_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-baselines", action="store_true", help="do not fit the baselines (they take a while)"
     )
+
+
+def add_every_setting(parser: argparse.ArgumentParser) -> None:
+    """Declare the settings of all tasks, each of them once."""
+    seen: set[str] = set()
+    add_settings(parser, "the network", NetworkSettings, seen)
+    add_settings(parser, "learning", LoopSettings, seen)
+    add_settings(parser, "rows and members", Settings, seen)
+    for task, kind in SETTINGS.items():
+        add_settings(parser, f"--task {task}", kind, seen)
 
 
 def run(arguments: argparse.Namespace) -> int:

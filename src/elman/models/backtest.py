@@ -41,14 +41,7 @@ def backtest(
     form = Form.of(model)
     steps, given = check_horizon(form, horizon), given_of(form, series, covariates, None, past)
     check_given(given, form, 0)
-    places = [
-        (row, end)
-        for row, values in enumerate(as_series(given.series))
-        for end in range(max(1, len(values) - steps - origins + 1), len(values) - steps + 1)
-    ]
-    if not places:
-        message = f"no series has more than {steps} steps, so none can be forecast {steps} ahead and compared"
-        raise DataError(message, code="E288", help="give longer series, or a smaller horizon")
+    places = _places(as_series(given.series), steps, origins)
     some = Given(
         [given.series[row][:end] for row, end in places],
         given.known and [given.known[row] for row, _ in places],
@@ -65,6 +58,19 @@ def backtest(
         "forecasts": len(places),
         "horizon": steps,
     }
+
+
+def _places(series: list[Values], steps: int, origins: int) -> list[tuple[int, int]]:
+    """The last origins of each series from which ``steps`` more are known: its row, and where it is cut."""
+    places = [
+        (row, end)
+        for row, values in enumerate(series)
+        for end in range(max(1, len(values) - steps - origins + 1), len(values) - steps + 1)
+    ]
+    if not places:
+        message = f"no series has more than {steps} steps, so none can be forecast {steps} ahead and compared"
+        raise DataError(message, code="E288", help="give longer series, or a smaller horizon")
+    return places
 
 
 def _by_step(said: Values, truth: Values) -> list[float]:

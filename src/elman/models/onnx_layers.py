@@ -161,21 +161,34 @@ def _turned(values: Symbol, steps: Steps) -> Symbol:
 
 
 def _loop(cell: Cell, params: Params, inputs: Symbol, steps: Steps, first: State) -> tuple[Symbol, State]:
-    """Take the step at every time; a row that has ended keeps its state."""
+    """Take the step at every time."""
+    assert steps.lengths is not None
+    assert steps.time is not None
+    outer, graph = inputs.nodes, _body(cell, params, inputs.nodes, steps.lengths)
+    # ONNX Runtime refuses a loop of no steps, so there is one more, at a time that no row reaches
+    more = inputs.then("Pad", outer.constant([0, 0, 0, 1, 0, 0], np.int64))
+    times = concatenate([steps.time, np.full((1, 1, 1), LAST)])
+    names = [*(part.name for part in first), more.name, times.name]
+    found = outer.add("Scan", *names, outputs=len(first) + 1, body=graph, num_scan_inputs=2)
+    symbols = [Symbol(outer, name, np.float32, 2) for name in found]
+    symbols[-1].ndim = 3
+    return symbols[-1][:-1], tuple(symbols[:-1])
+
+
+def _body(cell: Cell, params: Params, outer: Nodes, lengths: Symbol) -> Any:
+    """The graph of one step: states, x and time in, states and answer out; a row that has ended stays."""
     from onnx import TensorProto, helper
 
-    outer, body = inputs.nodes, Nodes(inputs.nodes)
+    body = Nodes(outer)
     read, time = (Symbol(body, body.name(name), np.float32, 2) for name in ("x", "t"))
     time.dtype = np.dtype(np.int64)
     before = tuple(Symbol(body, body.name(name), np.float32, 2) for name in cell.state_names)
     output, after = trace(cell, read, before, params)
-    assert steps.lengths is not None
-    assert steps.time is not None
-    there = time < steps.lengths.unsqueezed(1)
+    there = time < lengths.unsqueezed(1)
     kept = [where(there, new, old) for new, old in zip(after, before, strict=True)]
     given = [part.then("Identity") for part in (*kept, where(there, output, 0))]
     info, floats = helper.make_tensor_value_info, TensorProto.FLOAT
-    graph = helper.make_graph(
+    return helper.make_graph(
         body.nodes,
         "step",
         [
@@ -185,14 +198,6 @@ def _loop(cell: Cell, params: Params, inputs: Symbol, steps: Steps, first: State
         ],
         [info(part.name, floats, ["B", None]) for part in given],
     )
-    # ONNX Runtime refuses a loop of no steps, so there is one more, at a time that no row reaches
-    more = inputs.then("Pad", outer.constant([0, 0, 0, 1, 0, 0], np.int64))
-    times = concatenate([steps.time, np.full((1, 1, 1), LAST)])
-    names = [*(part.name for part in first), more.name, times.name]
-    found = outer.add("Scan", *names, outputs=len(given), body=graph, num_scan_inputs=2)
-    symbols = [Symbol(outer, name, np.float32, 2) for name in found]
-    symbols[-1].ndim = 3
-    return symbols[-1][:-1], tuple(symbols[:-1])
 
 
 def trace(cell: Cell, x: Symbol, state: State, params: Params) -> tuple[Symbol, State]:

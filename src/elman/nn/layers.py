@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -66,16 +67,12 @@ class Recurrent(nn.Module):
         self.num_layers, self.batch_first = num_layers, batch_first
         self.dropout, self.bidirectional = float(dropout), bidirectional
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
-        names = tuple(self._wanted(0))
         self._keys = [
-            [tuple((name, f"{name}_l{n}{suffix}") for name in names) for suffix in self.suffixes]
+            [tuple((name, f"{name}_l{n}{suffix}") for name in self._wanted(n)) for suffix in self.suffixes]
             for n in range(num_layers)
         ]
-        for n in range(num_layers):
-            for suffix in self.suffixes:
-                for name, (shape, _) in self._wanted(n).items():
-                    empty = torch.empty(shape, device=device, dtype=dtype)
-                    self.register_parameter(f"{name}_l{n}{suffix}", nn.Parameter(empty))
+        for key, shape, _ in self._every_weight():
+            self.register_parameter(key, nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
         alone = num_layers == 1 and not bidirectional
         self._straight = how_of(cell, stacked=True) if alone and type(cell) in KINDS else None
         self.reset_parameters()
@@ -83,14 +80,12 @@ class Recurrent(nn.Module):
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Draw new weights; under the same seed the built-in ones are bit for bit those of ``torch.nn``."""
-        for n in range(self.num_layers):
-            for suffix in self.suffixes:
-                for name, (shape, init) in self._wanted(n).items():
-                    weight = self.get_parameter(f"{name}_l{n}{suffix}")
-                    if callable(init):
-                        weight.copy_(torch.as_tensor(draw(init, shape, _numpy_generator())))
-                    else:
-                        weight.uniform_(-init, init)
+        for key, shape, init in self._every_weight():
+            weight = self.get_parameter(key)
+            if callable(init):
+                weight.copy_(torch.as_tensor(draw(init, shape, _numpy_generator())))
+            else:
+                weight.uniform_(-init, init)
 
     def forward(
         self,
@@ -149,6 +144,13 @@ class Recurrent(nn.Module):
     def _wanted(self, layer: int) -> dict[str, tuple[tuple[int, ...], cells.Init]]:
         width = len(self.suffixes) * self.hidden_size if layer else self.input_size
         return self.cell.parameters(width, self.hidden_size, self.output_size)
+
+    def _every_weight(self) -> Iterator[tuple[str, tuple[int, ...], cells.Init]]:
+        """Name, shape and first values of each weight, in torch's order."""
+        for layer, ways in enumerate(self._keys):
+            wanted = self._wanted(layer)
+            for name, key in chain.from_iterable(ways):
+                yield key, *wanted[name]
 
     def _params(self, layer: int, way: int) -> Params:
         if torch.compiler.is_compiling():

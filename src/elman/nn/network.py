@@ -55,6 +55,8 @@ class Network(nn.Module):
         If the settings, the task and the loss do not go together, or a cell of one's own cannot be used.
     """
 
+    class_weights: Tensor | None
+
     def __init__(
         self,
         settings: NetworkSettings,
@@ -83,7 +85,6 @@ class Network(nn.Module):
         draw_first_weights(self.layers, self.head, settings.first_weights)
         if settings.memory is not None:
             open_gates(self.layers, settings.memory)
-        self.class_weights: Tensor | None
         wanted = None if class_weights is None else torch.as_tensor(class_weights, dtype=torch.float32)
         self.register_buffer("class_weights", wanted, persistent=False)
 

@@ -23,6 +23,7 @@ from elman.train.weights import all_finite, wearing
 
 Epochs = Callable[[int], Sequence[Any]]
 Validate = Callable[[Any], Mapping[str, float]]
+Scores = dict[str, float]
 
 CARRIED = "carried"
 """The part of a checkpoint that holds what the batches carry."""
@@ -196,7 +197,7 @@ class _Loop:
         place.seconds = self.clock.seconds()
         return self._progress(batch, rate, loss, norm, validation, improved)
 
-    def _end_epoch(self, rate: float) -> tuple[dict[str, float] | None, bool]:
+    def _end_epoch(self, rate: float) -> tuple[Scores | None, bool]:
         """Validate, keep the weights if they are the best, and write the epoch's record."""
         self.learner.settle()
         if not all_finite(self.learner.answering):
@@ -208,7 +209,7 @@ class _Loop:
         self._record(rate, validation or {})
         return validation, improved
 
-    def _scores(self, validate: Validate) -> dict[str, float]:
+    def _scores(self, validate: Validate) -> Scores:
         self.module.eval()
         learner, seed = self.learner, self.settings.random_state
         with alone(self.generators, seed, 0), torch.no_grad(), wearing(learner.live, learner.answering):
@@ -227,7 +228,7 @@ class _Loop:
         place.best, place.best_epoch = loss, place.epoch
         return True
 
-    def _record(self, rate: float, validation: dict[str, float]) -> None:
+    def _record(self, rate: float, validation: Scores) -> None:
         place = self.place
         record = {"epoch": place.epoch, "loss": place.loss_sum / place.position, "learning_rate": rate}
         record |= {"seconds": self.clock.seconds()}
@@ -235,13 +236,7 @@ class _Loop:
         place.history = (*place.history, record)
 
     def _progress(
-        self,
-        batch: Any,
-        rate: float,
-        loss: float,
-        norm: float,
-        validation: dict[str, float] | None,
-        improved: bool,
+        self, batch: Any, rate: float, loss: float, norm: float, validation: Scores | None, improved: bool
     ) -> Progress:
         place, speed = self.place, self.clock.rate(self.place.update)
         return Progress(

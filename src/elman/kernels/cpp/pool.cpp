@@ -1,5 +1,6 @@
 // A few threads that wait for work. They live as long as the process; a forked child starts its own.
 #include <pthread.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -201,6 +202,17 @@ Shelf shelf;
 
 }  // namespace
 
+void ask_for_large_pages(const float *memory, int64_t floats) {
+#if defined(MADV_HUGEPAGE)
+    constexpr int64_t worth_it = 4 << 20;  // bytes; NumPy asks from here on too
+    constexpr uintptr_t page = 4096;
+    if (!memory || floats * static_cast<int64_t>(sizeof(float)) < worth_it) return;
+    const auto begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
+    const auto end = reinterpret_cast<uintptr_t>(memory + floats) / page * page;
+    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+#endif
+}
+
 // two words in front of the floats: malloc's pointer and how much it gave
 void Floats::Free::operator()(float *p) const {
     void *whole = reinterpret_cast<void **>(p)[-1];
@@ -220,6 +232,7 @@ Floats::Floats(size_t size) : size_(size) {
     reinterpret_cast<void **>(start)[-1] = whole;
     reinterpret_cast<size_t *>(start)[-2] = given;
     data_.reset(reinterpret_cast<float *>(start));
+    ask_for_large_pages(data_.get(), static_cast<int64_t>(size));
     if (poison)
         std::fill_n(data_.get(), (bytes - 128) / sizeof(float), std::numeric_limits<float>::quiet_NaN());
 }

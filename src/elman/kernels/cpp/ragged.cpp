@@ -123,6 +123,9 @@ void run(const Scan &scan) {
     f.h0 = in.h0, f.c0 = in.c0, f.hn = hn.data(), f.cn = cn.data();
     f.out = direct ? scan.out : out.data();
     if (scan.keep) f.gates = scan.gates, f.cells = scan.cells;
+    ask_for_large_pages(scan.out, (r.places() - 1) * scan.out_stride + H);
+    ask_for_large_pages(f.gates, r.rows.M * gate_width(w.cell, H));
+    ask_for_large_pages(f.cells, r.rows.M * padded(H));
     const double work = multiply_adds(w.cell, r.rows.M, D, H);
     f.threads = threads_for(scan.threads, work);
     kernels_for(work)->forward(f);
@@ -161,6 +164,7 @@ void run_back(const BackScan &scan) {
     b.gates = scan.gates, b.cells = scan.cells, b.d_x = d_x.size() ? d_x.data() : scan.d_x;
     b.d_w_ih = scan.d_w_ih, b.d_w_hh = scan.d_w_hh, b.d_b_ih = scan.d_b_ih, b.d_b_hh = scan.d_b_hh;
     b.d_h0 = d_h0.data(), b.d_c0 = d_c0.data();
+    ask_for_large_pages(scan.d_x, r.places() * D);
     const double work = multiply_adds(w.cell, M, D, H);
     b.threads = threads_for(scan.threads, work);
     kernels_for(work)->backward(b);

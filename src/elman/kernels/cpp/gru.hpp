@@ -47,7 +47,7 @@ struct Gru {
 
     // One vector of units. Writes d_a as [n | r | z | q], so that the side of x reads n r z and the side of h
     // reads r z q, each in one piece; gives what h gets past the gates.
-    ELMAN_INLINE static Vec backward(Vec d_h, const float *gates_, Vec h, float *d_a) {
+    ELMAN_INLINE static Vec backward(Vec d_h, const float *gates_, Vec h, float *d_a, ptrdiff_t next) {
         const Vec one = set(1.0f);
         const Vec r = load(gates_), z = load(gates_ + 16), n = load(gates_ + 32), q = load(gates_ + 48);
         // in the forward pass h' = n + z (h − n), so
@@ -56,9 +56,9 @@ struct Gru {
         const Vec d_n = d_h * (one - z) * (one - n * n);
         // in the forward pass r = σ(a_r), z = σ(a_z), so
         store(d_a, d_n);
-        store(d_a + 16, (d_n * q) * (r * (one - r)));
-        store(d_a + 32, d_z * (z * (one - z)));
-        store(d_a + 48, d_n * r);
+        store(d_a + next, (d_n * q) * (r * (one - r)));
+        store(d_a + 2 * next, d_z * (z * (one - z)));
+        store(d_a + 3 * next, d_n * r);
         return d_h * z;
     }
 };

@@ -50,7 +50,7 @@ struct Lstm {
     }
 
     // One vector of units; t = tanh(c'). `d_h` is the whole gradient of h'; r_c goes in as that of c' and out as that of c.
-    ELMAN_INLINE static void backward(Vec d_h, const float *gates_, const float *c_before, Vec t, float *r_c, float *d_a) {
+    ELMAN_INLINE static void backward(Vec d_h, const float *gates_, const float *c_before, Vec t, float *r_c, float *d_a, ptrdiff_t next) {
         const Vec one = set(1.0f);
         const Vec i = load(gates_), f = load(gates_ + 16), g = load(gates_ + 32), o = load(gates_ + 48);
         // in the forward pass h' = o · tanh(c'), so
@@ -61,9 +61,9 @@ struct Lstm {
         store(r_c, d_c * f);
         // in the forward pass i = σ(a_i), g = tanh(a_g), so
         store(d_a, d_i * (i * (one - i)));
-        store(d_a + 16, d_f * (f * (one - f)));
-        store(d_a + 32, d_g * (one - g * g));
-        store(d_a + 48, d_o * (o * (one - o)));
+        store(d_a + next, d_f * (f * (one - f)));
+        store(d_a + 2 * next, d_g * (one - g * g));
+        store(d_a + 3 * next, d_o * (o * (one - o)));
     }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 
 #include "kernels.hpp"
 #include "tile.hpp"
@@ -13,16 +14,18 @@ struct Plain {
     static constexpr int width = 32, vectors = 2, between = W, parts = 32 / (2 * W), step = 2 * W;
 };
 
-// x row i is x + i * x_stride, in `pieces` of `piece` numbers that lie x_piece apart: Σ over all of them.
+// x row i is x + i * x_stride, in `pieces` of `piece` numbers that lie x_piece apart: Σ over all of them. After each
+// `group` of them the next is left out.
 struct Operand {
     const float *x;
     ptrdiff_t x_stride;
     int64_t pieces, piece;
     ptrdiff_t x_piece;
+    int64_t group = std::numeric_limits<int64_t>::max();
 };
 
 // y[i, j] = start[i, j] + Σ_k x[i, k] panels[k, j], k rising. Row i of start stands at start + i * start_stride;
-// a null start is nought.
+// a null start is nought. With `rows`, what is said of row i of start and y is said of their row rows[i].
 struct Product {
     Operand a;
     const float *panels;
@@ -31,12 +34,13 @@ struct Product {
     ptrdiff_t start_stride;
     float *y;
     ptrdiff_t y_stride;
+    const int64_t *rows;
     int64_t depth;  // k of a whole panel, of which `a` may be a part
 
     Product(const Operand &a_, const float *panels_, int64_t columns_, const float *start_, ptrdiff_t start_stride_, float *y_,
-            ptrdiff_t y_stride_)
+            ptrdiff_t y_stride_, const int64_t *rows_ = nullptr)
         : a(a_), panels(panels_), columns(columns_), start(start_), start_stride(start_stride_), y(y_), y_stride(y_stride_),
-          depth(a_.pieces * a_.piece) {}
+          rows(rows_), depth(a_.pieces * a_.piece) {}
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
@@ -53,42 +57,46 @@ struct Product {
         const ptrdiff_t panel_size = depth * Plain::width;
         const int64_t column = panel * 32 + at;
         Tile<P, MR, NV> acc;
+        int64_t place[MR];
+        const float *x[MR];
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) place[i] = rows ? rows[row + i] : row + i, x[i] = a.x + (row + i) * a.x_stride;
         const auto each = [&](auto &&f) {
             ELMAN_UNROLL
             for (int k = 0; k < P * MR * NV; ++k) {
                 const int64_t j = column + k / (MR * NV) * 32 + k % NV * W;
-                f(acc[k / (MR * NV)][k / NV % MR][k % NV], row + k / NV % MR, j, columns - j);
+                f(acc[k / (MR * NV)][k / NV % MR][k % NV], place[k / NV % MR], j, columns - j);
             }
         };
         each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { sum = start ? load_some(start + i * start_stride + j, n) : set(0.0f); });
         const float *w = panels + panel * panel_size + at;
-        const float *x[MR];
-        ELMAN_UNROLL
-        for (int i = 0; i < MR; ++i) x[i] = a.x + (row + i) * a.x_stride;
-        ask_to_write<MR, NV * W>(y + row * y_stride + column, y_stride);
-        for (int64_t piece = 0; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
+        if constexpr (MR > 2) each([&](Vec &, int64_t i, int64_t j, int64_t) { __builtin_prefetch(y + i * y_stride + j, 1); });
+        for (int64_t piece = 0, left = a.group; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
             chain<W>(acc, x, w, panel_size, Plain::width, a.piece);
+            const bool one_out = --left == 0;
+            if (one_out) left = a.group;
             ELMAN_UNROLL
-            for (int i = 0; i < MR; ++i) x[i] += a.x_piece;
+            for (int i = 0; i < MR; ++i) x[i] += one_out ? 2 * a.x_piece : a.x_piece;
         }
         each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { store_some(y + i * y_stride + j, sum, n); });
     }
 
     // A deep product is taken in parts that fit the caches; y keeps the sums between them, which changes no bit.
-    void operator()(int64_t rows, int64_t of, int part, int parts) const { over(0, (columns + 31) / 32, rows, of, part, parts); }
+    void operator()(int64_t count, int64_t of, int part, int parts) const { over(0, (columns + 31) / 32, count, of, part, parts); }
 
     // the same for the panels first ... last - 1 alone
-    void over(int64_t first, int64_t last, int64_t rows, int64_t of, int part, int parts) const {
-        if (rows < 24 || depth <= deep) return each_tile<Plain::vectors>(first, last, rows, of, part, parts, *this);
+    void over(int64_t first, int64_t last, int64_t count, int64_t of, int part, int parts) const {
+        if (count < 24 || depth <= deep) return each_tile<Plain::vectors>(first, last, count, of, part, parts, *this);
         Product some = *this;
-        const int64_t count = a.pieces == 1 ? a.piece : a.pieces, most = a.pieces == 1 ? deep : deep / a.piece;
-        for (int64_t done = 0; done < count; done += most) {
-            int64_t &now = a.pieces == 1 ? some.a.piece : some.a.pieces;
-            now = std::min(most, count - done);
-            each_tile<Plain::vectors>(first, last, rows, of, part, parts, some);
-            const int64_t k = a.pieces == 1 ? now : now * a.piece;
-            some.a.x += a.pieces == 1 ? now : now * a.x_piece;
-            some.panels += k * Plain::width, some.start = y, some.start_stride = y_stride;
+        const bool whole = a.pieces == 1;
+        const int64_t all = whole ? a.piece : a.pieces, fit = whole ? deep : deep / a.piece;
+        const int64_t most = a.group < fit ? fit / a.group * a.group : fit;
+        for (int64_t done = 0; done < all; done += most) {
+            int64_t &now = whole ? some.a.piece : some.a.pieces;
+            now = std::min(most, all - done);
+            each_tile<Plain::vectors>(first, last, count, of, part, parts, some);
+            some.a.x += whole ? now : (now + now / a.group) * a.x_piece;
+            some.panels += now * (whole ? 1 : a.piece) * Plain::width, some.start = y, some.start_stride = y_stride;
         }
     }
     static constexpr int64_t deep = 512;

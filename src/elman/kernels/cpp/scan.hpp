@@ -443,19 +443,13 @@ Floats pack_transposed(const float *w, int64_t H, int64_t columns, std::initiali
     return out;
 }
 
-// The rows of the weight gradients, from the last step to the first: where d_a, x and the state before stand.
-struct Order {
-    std::vector<const float *> x, h;
-    int64_t done = 0;
-};
-
 template <class C>
 class Back {
   public:
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved),
-          d_size_(apart(row_size_)), halves_(rows_, b.reset ? 1 : b.threads),
+          halves_(rows_, b.reset ? 1 : b.threads),
           own_rows_(!b.reset && b.threads > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)) {}
 
     void run() {
@@ -464,8 +458,6 @@ class Back {
         const int64_t wanted = std::max(block, rows_in_cache(row_size_));
         for (int64_t to = rows_.steps(); to > 0;) {
             const Chunk chunk = chunk_before(rows_, to, wanted);
-            if (static_cast<int64_t>(d_a_.size()) < (chunk.high - chunk.low) * d_size_)
-                d_a_ = Floats(static_cast<size_t>((chunk.high - chunk.low) * d_size_));
             list_rows(chunk);
             if (own_rows_) rows_apart(chunk);
             else rows_together(chunk);
@@ -532,29 +524,31 @@ class Back {
         else if (worth_units(chunk.widest, H_ * row_size_))
             parallel(b_.threads, [&](int part, int parts) { steps_by_units(chunk, part, parts, meeting); });
         else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
-        parallel(b_.threads, [&](int part, int parts) { gather_slots(part, parts); });
         parallel(b_.threads, [&](int part, int parts) {
-            if (b_.d_x) back_to_x(chunk.low, chunk.low)(rows, rows, part, parts);
+            if (b_.d_x) back_to_x(chunk, 0)(rows, rows, part, parts);
             weight_gradients(chunk, part, parts);
         });
     }
 
-    // the rows [first, last) of a step through their gates, some of the units; row 0 of the step has its d_a at `d_a`
-    void through_gates_of(int64_t s, int64_t first, int64_t last, float *d_a, int64_t first_panel, int64_t last_panel) {
+    // Where d_a of a chunk's row m stands: line by line of 16 units, [line][m][16], rows from the last step to the first.
+    float *d_a_of(int64_t m) const { return d_a_.data() + m * 16; }
+
+    // the rows [first, last) of a step through their gates, some of the units; row 0 of the step is the chunk's row m
+    void through_gates_of(int64_t s, int64_t m, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) {
         const int64_t t = rows_.time(s);
         tanh_of_cells(t, first, last, first_panel, last_panel);
-        for (int64_t i = first; i < last; ++i) through_gates(s, t, i, d_a + i * d_size_, first_panel, last_panel);
+        for (int64_t i = first; i < last; ++i) through_gates(s, t, i, d_a_of(m + i), first_panel, last_panel);
     }
 
     // one part's rows through the steps of a chunk, from the last to the first
     void steps(const Chunk &chunk, int part, int parts) {
-        for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
-            const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
-            float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
+        for (int64_t s = chunk.to - 1, m = 0, count; s >= chunk.from; --s, m += count) {
+            const int64_t at = rows_.offset[rows_.time(s)];
+            count = rows_.count[rows_.time(s)];
             const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
             for (int64_t tile = part; tile < shares.tiles; tile += parts)
-                through_gates_of(s, shares.first(tile), std::min(count, shares.first(tile + 1)), d_a, 0, panels_);
-            past_weights(d_a)(count, chunk.widest, part, parts);
+                through_gates_of(s, m, shares.first(tile), std::min(count, shares.first(tile + 1)), 0, panels_);
+            past_weights(m)(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
     }
@@ -562,12 +556,11 @@ class Back {
     // the same, all rows and some of the units
     void steps_by_units(const Chunk &chunk, int part, int parts, Meeting &meeting) {
         const int64_t columns = (H_ + 31) / 32;
-        for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
-            const int64_t t = rows_.time(s), at = rows_.offset[t], count = rows_.count[t];
-            float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
-            through_gates_of(s, 0, count, d_a, panels_ * part / parts, panels_ * (part + 1) / parts);
+        for (int64_t s = chunk.to - 1, m = 0, count; s >= chunk.from; --s, m += count) {
+            count = rows_.count[rows_.time(s)];
+            through_gates_of(s, m, 0, count, panels_ * part / parts, panels_ * (part + 1) / parts);
             meeting.wait(parts);
-            past_weights(d_a).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
+            past_weights(m).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
             meeting.wait(parts);
         }
     }
@@ -575,32 +568,31 @@ class Back {
     // the rows [first, last) through the steps of a chunk, from the last to the first: all that is theirs alone
     void steps_of_own_rows(const Chunk &chunk, int64_t first, int64_t last) {
         for (int64_t s = chunk.to - 1, m = first; s >= chunk.from; --s) {
-            const int64_t t = rows_.time(s), at = rows_.offset[t], n = std::min(rows_.count[t], last) - first;
+            const int64_t count = rows_.count[rows_.time(s)], n = std::min(count, last) - first;
             if (n > 0) {
-                float *d_a = d_a_.data() + (at - chunk.low) * d_size_;
-                through_gates_of(s, first, first + n, d_a, 0, panels_);
-                Product back = past_weights(d_a + first * d_size_);
+                through_gates_of(s, m - first, first, first + n, 0, panels_);
+                Product back = past_weights(m);
                 back.start = back.y += first * Hp_;
                 back(n, last - first, 0, 1);
-                if (b_.d_x) back_to_x(chunk.low, at + first)(n, n, 0, 1);
-                for (int64_t i = 0; i < n; ++i) gather_slots_of(m + i);
+                if (b_.d_x) back_to_x(chunk, m)(n, n, 0, 1);
             }
-            m += rows_.count[t];
+            m += count;
         }
     }
 
-    // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from packed row `at` on
-    Product back_to_x(int64_t low, int64_t at) const {
-        const float *d_a = d_a_.data() + (at - low) * d_size_;
-        const Operand a = is_gru ? Operand{d_a, d_size_, panels_, 48, 64} : Operand{d_a, d_size_, 1, row_size_, 0};
-        return {a, back_x_.data(), w_.D, nullptr, 0, b_.d_x + at * w_.D, w_.D};
+    // d_a of the chunk's rows from m on as a product meets it; the side of h has its own n, the last of GRU's four lines
+    Operand read(int64_t m, bool side_of_h) const {
+        if (is_gru) return {d_a_of(m) + (side_of_h ? line_ : 0), 16, 3 * panels_, 16, line_, 3};
+        return {d_a_of(m), 16, row_size_ / 16, 16, line_};
+    }
+
+    // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from the chunk's row m on
+    Product back_to_x(const Chunk &chunk, int64_t m) const {
+        return {read(m, false), back_x_.data(), w_.D, nullptr, 0, b_.d_x + chunk.low * w_.D, w_.D, places_.data() + m};
     }
 
     // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
-    Product past_weights(const float *d_a) {
-        const Operand a = is_gru ? Operand{d_a + 16, d_size_, panels_, 48, 64} : Operand{d_a, d_size_, 1, row_size_, 0};
-        return {a, back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_};
-    }
+    Product past_weights(int64_t m) const { return {read(m, true), back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_}; }
 
     const float *h_before(int64_t s, int64_t row) const {
         const int64_t at = rows_.offset[rows_.time(s)] + row;
@@ -623,15 +615,16 @@ class Back {
         for (int64_t panel = first_panel; panel < last_panel; ++panel)
             for (int lane = 0; lane < C::units; lane += W) {
                 const int64_t unit = panel * C::units + lane, place = panel * C::saved + lane;
+                float *d = d_a + place / 16 * line_ + place % 16;
                 const Vec d_past = load(r_h + unit), d_h = d_out ? load_some(d_out + unit, H_ - unit) + d_past : d_past;
                 if constexpr (has_c) {
                     C::backward(d_h, gates + place, c_before + unit, load(tanh_c_.data() + row * Hp_ + unit),
-                                r_c_.data() + row * Hp_ + unit, d_a + place);
+                                r_c_.data() + row * Hp_ + unit, d, line_);
                     store(r_h + unit, set(0.0f));
                 } else if constexpr (is_gru) {
-                    store(r_h + unit, C::backward(d_h, gates + place, load_some(h + unit, H_ - unit), d_a + place));
+                    store(r_h + unit, C::backward(d_h, gates + place, load_some(h + unit, H_ - unit), d, line_));
                 } else {
-                    store(d_a + place, cell_.d_phi(d_h, load_some(b_.out + at * H_ + unit, H_ - unit)));
+                    store(d, cell_.d_phi(d_h, load_some(b_.out + at * H_ + unit, H_ - unit)));
                     store(r_h + unit, set(0.0f));
                 }
             }
@@ -671,30 +664,20 @@ class Back {
     }
 
     void list_rows(const Chunk &chunk) {
-        d_rows_.clear(), x_rows_.clear(), h_rows_.clear(), id_rows_.clear();
+        places_.clear(), x_rows_.clear(), h_rows_.clear(), id_rows_.clear();
         for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
             const int64_t t = rows_.time(s);
             for (int64_t i = 0; i < rows_.count[t]; ++i) {
                 const int64_t at = rows_.offset[t] + i;
-                d_rows_.push_back(at - chunk.low);
+                places_.push_back(at - chunk.low);
                 if (b_.x) x_rows_.push_back(b_.x + at * w_.D);
                 else id_rows_.push_back(b_.ids[at]);
                 h_rows_.push_back(h_before(s, i));
             }
         }
-        const size_t size = d_rows_.size() * static_cast<size_t>(row_size_);
-        if (d_slots_.size() < size) d_slots_ = Floats(size);
-    }
-
-    // d_a as [slot of 16 lines][row in the order of the sums][16]
-    void gather_slots(int part, int parts) {
-        for (int64_t m = part, rows = static_cast<int64_t>(d_rows_.size()); m < rows; m += parts) gather_slots_of(m);
-    }
-    void gather_slots_of(int64_t m) {
-        const int64_t rows = static_cast<int64_t>(d_rows_.size()), slots = row_size_ / 16;
-        const float *from = d_a_.data() + d_rows_[static_cast<size_t>(m)] * d_size_;
-        for (int64_t slot = 0; slot < slots; ++slot)
-            std::memcpy(d_slots_.data() + (slot * rows + m) * 16, from + slot * 16, 16 * sizeof(float));
+        line_ = static_cast<ptrdiff_t>(places_.size() | 1) * 16;  // odd, so that lines of one row do not drive each other out
+        const size_t size = static_cast<size_t>(line_ * row_size_ / 16);
+        if (d_a_.size() < size) d_a_ = Floats(size);
     }
 
     void weight_gradients(const Chunk &chunk, int part, int parts) {
@@ -729,14 +712,14 @@ class Back {
             const int64_t unit = C::gates == 1 ? panel * 32 + of * 16 : panel * 16;
             const int64_t lines = std::min<int64_t>(16, H_ - unit);
             if (gate < 0) continue;
-            const float *d = d_slots_.data() + slot * count * 16;
+            const float *d = d_a_.data() + slot * line_;
             for (int64_t line = 0; line < lines; line += outer_lines)
                 outer_tile<outer_lines, NV>(d + line, columns, count, done_, g, gate * H_ + unit + line, lines - line, column);
         }
     }
 
     void bias_gradients(int64_t slot, int64_t count) {
-        const float *d = d_slots_.data() + slot * count * 16;
+        const float *d = d_a_.data() + slot * line_;
         for (int v = 0; v < 16; v += W) {
             const int64_t place = slot * 16 + v;
             Vec acc = load(bias_partial_.data() + place), sum = load(bias_.data() + place);
@@ -784,12 +767,13 @@ class Back {
     const C &cell_;
     const Weights &w_;
     const Rows &rows_;
-    const int64_t H_, Hp_, panels_, row_size_, d_size_;
+    const int64_t H_, Hp_, panels_, row_size_;
     const Halves halves_;
     const bool own_rows_;  // whether each part goes through the steps with rows of its own
-    Floats r_h_, r_c_, first_c_, tanh_c_, d_a_, d_slots_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
-    std::vector<int64_t> d_rows_, id_rows_;
+    Floats r_h_, r_c_, first_c_, tanh_c_, d_a_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
+    std::vector<int64_t> places_, id_rows_;  // of the chunk's row m: its packed row, from the chunk's lowest on; its symbol
     std::vector<const float *> x_rows_, h_rows_;
+    ptrdiff_t line_ = 0;  // floats of a line of d_a_
     int64_t done_ = 0;
 };
 

@@ -637,12 +637,13 @@ class Back {
             const int64_t begin = first_panel * C::units, vectors = (last_panel - first_panel) * C::units / W;
             const float *from = b_.cells + (rows_.offset[t] + first) * Hp_ + begin;
             float *to = tanh_c_.data() + first * Hp_ + begin;
+            int64_t at = 0, line = 0;  // the vector that is next, and its row's beginning
             for (int64_t k = 0, all = (last - first) * vectors; k < all; k += group) {
                 int64_t place[group];
                 Vec c[group];
                 for (int i = 0; i < group; ++i) {
-                    const int64_t at = std::min(k + i, all - 1);
-                    place[i] = at / vectors * Hp_ + at % vectors * W, c[i] = load(from + place[i]);
+                    place[i] = line + at * W, c[i] = load(from + place[i]);
+                    if (k + i + 1 < all && ++at == vectors) at = 0, line += Hp_;
                 }
                 tanh_all(c);
                 for (int i = 0; i < group; ++i) store(to + place[i], c[i]);

@@ -421,18 +421,26 @@ void forward(const Forward &f, const C &cell) {
 
 constexpr int64_t worth_packing_together = 1 << 16;  // floats
 
-// [panel of 32 columns][line in the order of d_a][32]: W as d_a meets it, gates of `slots` in this order
+// How d_a's numbers are met by a product: slots of one gate's units, 16 of them but where H is less.
+template <class C>
+struct Slots {
+    static constexpr int64_t side = C::kind == Cell::gru ? 3 : C::gates;  // gates on the side of x, or of h
+    explicit Slots(int64_t H) : units(std::min<int64_t>(H, 16)), count((H + 15) / 16 * side) {}
+    int64_t units, count;
+};
+
+// [panel of 32 columns][slot][unit][32]: W as d_a meets it, gates of `slots` in this order
 template <class C>
 Floats pack_transposed(const float *w, int64_t H, int64_t columns, std::initializer_list<int> gates, int threads) {
-    const int64_t panels = panels_of_units<C>(H), count = (columns + 31) / 32;
-    const int64_t lines = panels * (C::gates == 1 ? 32 : 16 * static_cast<int64_t>(gates.size()));
+    const Slots<C> slots(H);
+    const int64_t count = (columns + 31) / 32, lines = slots.count * slots.units;
     Floats out(static_cast<size_t>(count * lines * 32));
     const auto pack_panel = [&](int64_t panel) {
+        const int64_t n = std::min<int64_t>(32, columns - panel * 32);
         float *to = out.data() + panel * lines * 32;
-        for (int64_t units = 0; units < panels; ++units)
+        for (int64_t first = 0; first < H; first += 16)
             for (const int gate : gates)
-                for (int64_t lane = 0; lane < C::units; ++lane, to += 32) {
-                    const int64_t unit = units * C::units + lane, n = std::min<int64_t>(32, columns - panel * 32);
+                for (int64_t unit = first; unit < first + slots.units; ++unit, to += 32) {
                     const float *from = w + (gate * H + unit) * columns + panel * 32;
                     for (int v = 0; v < 32; v += W) store(to + v, unit < H ? load_some(from + v, n - v) : set(0.0f));
                 }
@@ -582,8 +590,9 @@ class Back {
 
     // d_a of the chunk's rows from m on as a product meets it; the side of h has its own n, the last of GRU's four lines
     Operand read(int64_t m, bool side_of_h) const {
-        if (is_gru) return {d_a_of(m) + (side_of_h ? line_ : 0), 16, 3 * panels_, 16, line_, 3};
-        return {d_a_of(m), 16, row_size_ / 16, 16, line_};
+        const Slots<C> slots(H_);
+        if (is_gru) return {d_a_of(m) + (side_of_h ? line_ : 0), 16, slots.count, slots.units, line_, 3};
+        return {d_a_of(m), 16, slots.count, slots.units, line_};
     }
 
     // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from the chunk's row m on

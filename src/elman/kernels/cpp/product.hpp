@@ -14,6 +14,15 @@ struct Plain {
     static constexpr int width = 32, vectors = 2, between = W, parts = 32 / (2 * W), step = 2 * W;
 };
 
+template <int MR, int NV>
+ELMAN_INLINE void clear(Vec (&acc)[MR][NV]) {
+    ELMAN_UNROLL
+    for (int i = 0; i < MR; ++i) {
+        ELMAN_UNROLL
+        for (int v = 0; v < NV; ++v) acc[i][v] = set(0.0f);
+    }
+}
+
 // x row i is x + i * x_stride, in `pieces` of `piece` numbers that lie x_piece apart: Σ over all of them. After each
 // `group` of them the next is left out.
 struct Operand {
@@ -36,6 +45,7 @@ struct Product {
     ptrdiff_t y_stride;
     const int64_t *rows;
     int64_t depth;  // k of a whole panel, of which `a` may be a part
+    bool alone = false;  // one row is all there is: its pieces form four chains, as one would wait for each fma
 
     Product(const Operand &a_, const float *panels_, int64_t columns_, const float *start_, ptrdiff_t start_stride_, float *y_,
             ptrdiff_t y_stride_, const int64_t *rows_ = nullptr)
@@ -81,11 +91,49 @@ struct Product {
         each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { store_some(y + i * y_stride + j, sum, n); });
     }
 
+    // y[0] = start[0] + ((c0 + c1) + (c2 + c3)): chain c takes the pieces c, c + 4, c + 8 ... of the row
+    void one_row(int64_t panel, int64_t at) const {
+        constexpr int chains = 4;
+        Vec acc[chains][2];
+        clear(acc);
+        const float *x = a.x, *w = panels + panel * depth * Plain::width + at;
+        for (int64_t piece = 0, left = a.group; piece < a.pieces;) {
+            const float *from[chains];
+            int n = 0;
+            for (; n < chains && piece < a.pieces; ++n, ++piece, x += a.x_piece) {
+                from[n] = x;
+                if (--left == 0) left = a.group, x += a.x_piece;
+            }
+            for (int64_t k = 0; k < a.piece; ++k, w += Plain::width) {
+                ELMAN_UNROLL
+                for (int c = 0; c < chains; ++c) {
+                    if (c == n) break;
+                    const Vec number = set(from[c][k]);
+                    const float *line = w + c * a.piece * Plain::width;
+                    ELMAN_UNROLL
+                    for (int v = 0; v < 2; ++v) acc[c][v] = fma(number, load(line + v * W), acc[c][v]);
+                }
+            }
+            w += (n - 1) * a.piece * Plain::width;
+        }
+        ELMAN_UNROLL
+        for (int v = 0; v < 2; ++v) {
+            const int64_t j = panel * 32 + at + v * W;
+            const Vec sum = (acc[0][v] + acc[1][v]) + (acc[2][v] + acc[3][v]);
+            store_some(y + j, (start ? load_some(start + j, columns - j) : set(0.0f)) + sum, columns - j);
+        }
+    }
+
     // A deep product is taken in parts that fit the caches; y keeps the sums between them, which changes no bit.
     void operator()(int64_t count, int64_t of, int part, int parts) const { over(0, (columns + 31) / 32, count, of, part, parts); }
 
     // the same for the panels first ... last - 1 alone
     void over(int64_t first, int64_t last, int64_t count, int64_t of, int part, int parts) const {
+        if (alone) {
+            for (int64_t panel = first; panel < last && part == 0; ++panel)
+                for (int64_t at = 0; at < 32 && panel * 32 + at < columns; at += 2 * W) one_row(panel, at);
+            return;
+        }
         if (count < 24 || depth <= deep) return each_tile<Plain::vectors>(first, last, count, of, part, parts, *this);
         Product some = *this;
         const bool whole = a.pieces == 1;
@@ -112,15 +160,6 @@ struct Summed {
     float *partial;  // the same size
     int64_t columns;
 };
-
-template <int MR, int NV>
-ELMAN_INLINE void clear(Vec (&acc)[MR][NV]) {
-    ELMAN_UNROLL
-    for (int i = 0; i < MR; ++i) {
-        ELMAN_UNROLL
-        for (int v = 0; v < NV; ++v) acc[i][v] = set(0.0f);
-    }
-}
 
 constexpr int rows_ahead = 6;  // what the second cache is asked for while these rows are summed
 

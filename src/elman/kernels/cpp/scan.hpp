@@ -601,7 +601,11 @@ class Back {
     }
 
     // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
-    Product past_weights(int64_t m) const { return {read(m, true), back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_}; }
+    Product past_weights(int64_t m) const {
+        Product back{read(m, true), back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_};
+        back.alone = rows_.B == 1;
+        return back;
+    }
 
     const float *h_before(int64_t s, int64_t row) const {
         const int64_t at = rows_.offset[rows_.time(s)] + row;
@@ -674,17 +678,17 @@ class Back {
     }
 
     void list_rows(const Chunk &chunk) {
-        places_.clear(), x_rows_.clear(), h_rows_.clear(), id_rows_.clear();
-        for (int64_t s = chunk.to - 1; s >= chunk.from; --s) {
-            const int64_t t = rows_.time(s);
-            for (int64_t i = 0; i < rows_.count[t]; ++i) {
+        const auto rows = static_cast<size_t>(chunk.high - chunk.low);
+        places_.resize(rows), h_rows_.resize(rows);
+        if (b_.x) x_rows_.resize(rows);
+        else id_rows_.resize(rows);
+        for (int64_t s = chunk.to - 1, m = 0; s >= chunk.from; --s)
+            for (int64_t i = 0, t = rows_.time(s); i < rows_.count[t]; ++i, ++m) {
                 const int64_t at = rows_.offset[t] + i;
-                places_.push_back(at - chunk.low);
-                if (b_.x) x_rows_.push_back(b_.x + at * w_.D);
-                else id_rows_.push_back(b_.ids[at]);
-                h_rows_.push_back(h_before(s, i));
+                places_[m] = at - chunk.low, h_rows_[m] = h_before(s, i);
+                if (b_.x) x_rows_[m] = b_.x + at * w_.D;
+                else id_rows_[m] = b_.ids[at];
             }
-        }
         line_ = static_cast<ptrdiff_t>(places_.size() | 1) * 16;  // odd, so that lines of one row do not drive each other out
         const size_t size = static_cast<size_t>(line_ * row_size_ / 16);
         if (d_a_.size() < size) d_a_ = Floats(size);
@@ -700,7 +704,10 @@ class Back {
                 if (group++ % parts == part) column_gradients<true>(x_rows_.data(), column, columns.data(), count);
         for (int64_t column = 0; column < H_ && b_.d_w_hh; column += outer_vectors * W)
             if (group++ % parts == part) column_gradients<false>(h_rows_.data(), column, columns.data(), count);
-        for (int64_t slot = part; slot < row_size_ / 16; slot += parts) bias_gradients(slot, count);
+        const int64_t slots = row_size_ / 16, together = 4;
+        for (int64_t slot = part * together; slot < slots; slot += parts * together)
+            if (slot + together <= slots) bias_gradients<together>(slot, count);
+            else for (int64_t one = slot; one < slots; ++one) bias_gradients<1>(one, count);
     }
 
     template <bool side_of_x>
@@ -728,22 +735,30 @@ class Back {
         }
     }
 
+    // of N slots at once, as one alone would wait for each sum
+    template <int N>
     void bias_gradients(int64_t slot, int64_t count) {
         const float *d = d_a_.data() + slot * line_;
+        float *partial = bias_partial_.data() + slot * 16, *whole = bias_.data() + slot * 16;
         for (int v = 0; v < 16; v += W) {
-            const int64_t place = slot * 16 + v;
-            Vec acc = load(bias_partial_.data() + place), sum = load(bias_.data() + place);
+            Vec acc[N];
+            ELMAN_UNROLL
+            for (int i = 0; i < N; ++i) acc[i] = load(partial + i * 16 + v);
             for (int64_t m = 0; m < count; ++m) {
-                const Vec one = load(d + m * 16 + v);
-                acc = acc + one;
-                if ((done_ + m + 1) % block == 0) sum = sum + acc, acc = set(0.0f);
-                if (b_.ids) {
-                    float *column = by_symbol_.data() + id_rows_[static_cast<size_t>(m)] * row_size_ + place;
-                    store(column, load(column) + one);
+                Vec one[N];
+                ELMAN_UNROLL
+                for (int i = 0; i < N; ++i) one[i] = load(d + i * line_ + m * 16 + v), acc[i] = acc[i] + one[i];
+                if ((done_ + m + 1) % block == 0) {
+                    ELMAN_UNROLL
+                    for (int i = 0; i < N; ++i) store(whole + i * 16 + v, load(whole + i * 16 + v) + acc[i]), acc[i] = set(0.0f);
                 }
+                if (!b_.ids) continue;
+                float *column = by_symbol_.data() + id_rows_[static_cast<size_t>(m)] * row_size_ + slot * 16 + v;
+                ELMAN_UNROLL
+                for (int i = 0; i < N; ++i) store(column + i * 16, load(column + i * 16) + one[i]);
             }
-            store(bias_partial_.data() + place, acc);
-            store(bias_.data() + place, sum);
+            ELMAN_UNROLL
+            for (int i = 0; i < N; ++i) store(partial + i * 16 + v, acc[i]);
         }
     }
 

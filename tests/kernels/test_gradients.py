@@ -137,7 +137,9 @@ def test_a_reset_puts_the_first_state_back(kind, nonlinearity, equal):
 
 
 @pytest.mark.parametrize(("kind", "nonlinearity"), KINDS[::2] + KINDS[3:4])
-@pytest.mark.parametrize(("T", "B", "H"), [(60, 13, 33), (7, 70, 40), (3, 300, 17)])
+@pytest.mark.parametrize(
+    ("T", "B", "H"), [(60, 13, 33), (7, 70, 40), (3, 300, 17), (80, 40, 7), (900, 1, 7), (400, 1, 130)]
+)
 def test_the_same_bits_for_any_thread_count_and_instruction_set(kind, nonlinearity, T, B, H):
     given = case(kind, nonlinearity, T, B, H)
     found = []

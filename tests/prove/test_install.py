@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import venv
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,17 @@ def copy_repository(target):
             shutil.copy(REPOSITORY / name, target / name)
 
 
+@contextmanager
+def plain_twins():
+    """What computes where nothing is compiled."""
+    path = kernels.info()["path"]
+    kernels.use("numpy")
+    try:
+        yield
+    finally:
+        kernels.use(path)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt" or not shutil.which("git"), reason="needs a Unix shell and git")
 def test_without_a_compiler_it_installs_and_gives_the_same_numbers(bare_python, tmp_path):
@@ -74,6 +86,7 @@ def test_without_a_compiler_it_installs_and_gives_the_same_numbers(bare_python, 
     assert place.startswith(str(tmp_path))
     assert native == "False"
     assert reason.startswith("the compiled module is not there")
-    expected, _ = kernels.scan(GRU(7), case["inputs"], case["lengths"], params)
+    with plain_twins():
+        expected, _ = kernels.scan(GRU(7), case["inputs"], case["lengths"], params)
     np.testing.assert_array_equal(np.load(tmp_path / "outputs.npy"), expected)
     assert sys.prefix not in place

@@ -165,6 +165,8 @@ void run_back(const BackScan &scan) {
     b.d_w_ih = scan.d_w_ih, b.d_w_hh = scan.d_w_hh, b.d_b_ih = scan.d_b_ih, b.d_b_hh = scan.d_b_hh;
     b.d_h0 = d_h0.data(), b.d_c0 = d_c0.data();
     ask_for_large_pages(scan.d_x, r.places() * D);
+    ask_for_large_pages(scan.d_w_ih, gates_of(w.cell) * H * D);
+    ask_for_large_pages(scan.d_w_hh, gates_of(w.cell) * H * H);
     const double work = multiply_adds(w.cell, M, D, H);
     b.threads = threads_for(scan.threads, work);
     kernels_for(work)->backward(b);

@@ -154,11 +154,12 @@ struct Product {
 // of fma, the blocks are added one after the other. So neither tile, nor chunk, nor thread enters the sum.
 constexpr int64_t block = 256;
 
-// A weight gradient while it is being summed: `sum` holds whole blocks, `partial` the one that is not yet whole.
+// A weight gradient while it is being summed over `all` rows: `sum` holds whole blocks, from the first on, `partial` the
+// one that goes on in the next chunk of rows.
 struct Summed {
     float *sum;      // (lines, columns), row-major
     float *partial;  // the same size
-    int64_t columns;
+    int64_t columns, all;
 };
 
 constexpr int rows_ahead = 6;  // what the second cache is asked for while these rows are summed
@@ -181,7 +182,8 @@ ELMAN_INLINE void outer_rows(Vec (&acc)[MR][NV], const float *d, const float *x,
 }
 
 // sum[line + i, column + j] += Σ_m d[m][i] x[m][j] for MR lines, of which `lines` are kept; the rows m are in the
-// order of the sum, and `done` rows stand before them.
+// order of the sum, and `done` rows stand before them. The first block is not added but written: what was in `sum` is not
+// read.
 template <int MR, int NV>
 ELMAN_INLINE void outer_tile(const float *d, const float *x, int64_t rows, int64_t done, const Summed &g, int64_t line,
                              int64_t lines, int64_t column) {
@@ -195,6 +197,10 @@ ELMAN_INLINE void outer_tile(const float *d, const float *x, int64_t rows, int64
                 f(acc[i][v], (line + i) * g.columns + column + v * W, g.columns - column - v * W);
         }
     };
+    const auto give = [&](bool first) {
+        if (first) each([&](Vec &a, int64_t at, int64_t n) { store_some(g.sum + at, a, n); });
+        else each([&](Vec &a, int64_t at, int64_t n) { store_some(g.sum + at, load_some(g.sum + at, n) + a, n); });
+    };
     clear(acc);
     each([&](Vec &, int64_t at, int64_t) { __builtin_prefetch(g.sum + at, 1); });  // far away, and needed at the end
     if (done % block) each([&](Vec &a, int64_t at, int64_t n) { a = load_some(g.partial + at, n); });
@@ -202,12 +208,11 @@ ELMAN_INLINE void outer_tile(const float *d, const float *x, int64_t rows, int64
         const int64_t room = block - (done + m) % block, count = room < rows - m ? room : rows - m;
         outer_rows<MR, NV>(acc, d + m * 16, x + m * NV * W, count);
         m += count;
-        if ((done + m) % block == 0) {
-            each([&](Vec &a, int64_t at, int64_t n) { store_some(g.sum + at, load_some(g.sum + at, n) + a, n); });
-            clear(acc);
-        }
+        if ((done + m) % block == 0) give(done + m == block), clear(acc);
     }
-    if ((done + rows) % block) each([&](Vec &a, int64_t at, int64_t n) { store_some(g.partial + at, a, n); });
+    if ((done + rows) % block == 0) return;
+    if (done + rows == g.all) give(g.all < block);
+    else each([&](Vec &a, int64_t at, int64_t n) { store_some(g.partial + at, a, n); });
 }
 
 #if defined(ELMAN_ISA_AVX512) || defined(ELMAN_ISA_NEON)

@@ -456,16 +456,14 @@ class Back {
   public:
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
-          panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved),
+          panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(std::max(block, rows_in_cache(row_size_))),
           halves_(rows_, b.reset ? 1 : b.threads),
           own_rows_(!b.reset && b.threads > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)) {}
 
     void run() {
         begin();
-        // a chunk of less than a block would read and write the weight gradients more often than need be
-        const int64_t wanted = std::max(block, rows_in_cache(row_size_));
         for (int64_t to = rows_.steps(); to > 0;) {
-            const Chunk chunk = chunk_before(rows_, to, wanted);
+            const Chunk chunk = chunk_before(rows_, to, wanted_);
             list_rows(chunk);
             if (own_rows_) rows_apart(chunk);
             else rows_together(chunk);
@@ -497,10 +495,11 @@ class Back {
         }
         std::fill_n(b_.d_h0, B * H_, 0.0f);
         if (has_c) std::fill_n(b_.d_c0, B * H_, 0.0f);
-        if (b_.d_w_ih) std::fill_n(b_.d_w_ih, lines * D, 0.0f);
-        if (b_.d_w_hh) std::fill_n(b_.d_w_hh, lines * H_, 0.0f);
-        partial_ih_ = Floats(static_cast<size_t>(b_.ids || !b_.d_w_ih ? 0 : lines * D));
-        partial_hh_ = Floats(static_cast<size_t>(b_.d_w_hh ? lines * H_ : 0));
+        if (b_.d_w_ih && !rows_.M) std::fill_n(b_.d_w_ih, lines * D, 0.0f);
+        if (b_.d_w_hh && !rows_.M) std::fill_n(b_.d_w_hh, lines * H_, 0.0f);
+        const bool chunks = rows_.M > wanted_;
+        partial_ih_ = Floats(static_cast<size_t>(chunks && !b_.ids && b_.d_w_ih ? lines * D : 0));
+        partial_hh_ = Floats(static_cast<size_t>(chunks && b_.d_w_hh ? lines * H_ : 0));
         bias_ = noughts(row_size_);
         bias_partial_ = noughts(row_size_);
         if constexpr (is_gru) {
@@ -712,8 +711,8 @@ class Back {
 
     template <bool side_of_x>
     void column_gradients(const float *const *rows, int64_t column, float *columns, int64_t count) {
-        const Summed g = side_of_x ? Summed{b_.d_w_ih, partial_ih_.data(), w_.D}
-                                   : Summed{b_.d_w_hh, partial_hh_.data(), H_};
+        const Summed g = side_of_x ? Summed{b_.d_w_ih, partial_ih_.data(), w_.D, rows_.M}
+                                   : Summed{b_.d_w_hh, partial_hh_.data(), H_, rows_.M};
         const int64_t vectors = (g.columns - column + W - 1) / W;
         if (vectors >= 3) slots_by<side_of_x, 3>(g, rows, column, columns, count);
         else if (vectors == 2) slots_by<side_of_x, 2>(g, rows, column, columns, count);
@@ -770,10 +769,6 @@ class Back {
             if (has_c)
                 for (int64_t j = 0; j < H_; ++j) b_.d_c0[i * H_ + j] += r_c_.data()[i * Hp_ + j];
         }
-        if (open && !b_.ids && b_.d_w_ih)
-            for (int64_t k = 0; k < C::gates * H_ * D; ++k) b_.d_w_ih[k] += partial_ih_.data()[k];
-        if (open && b_.d_w_hh)
-            for (int64_t k = 0; k < C::gates * H_ * H_; ++k) b_.d_w_hh[k] += partial_hh_.data()[k];
         for (int64_t gate = 0; gate < C::gates; ++gate)
             for (int64_t unit = 0; unit < H_; ++unit) {
                 const int64_t panel = unit / C::units, lane = unit % C::units;
@@ -793,6 +788,7 @@ class Back {
     const Weights &w_;
     const Rows &rows_;
     const int64_t H_, Hp_, panels_, row_size_;
+    const int64_t wanted_;  // rows of a chunk: less than a block would read and write the weight gradients too often
     const Halves halves_;
     const bool own_rows_;  // whether each part goes through the steps with rows of its own
     Floats r_h_, r_c_, first_c_, tanh_c_, d_a_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;

@@ -81,7 +81,12 @@ struct Product {
         each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { sum = start ? load_some(start + i * start_stride + j, n) : set(0.0f); });
         const float *w = panels + panel * panel_size + at;
         if constexpr (MR > 2) each([&](Vec &, int64_t i, int64_t j, int64_t) { __builtin_prefetch(y + i * y_stride + j, 1); });
+        const bool far = depth >= deep / 4;  // pieces of so many rows leave the first cache before they are read again
         for (int64_t piece = 0, left = a.group; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
+            if (MR > 2 && far) {
+                ELMAN_UNROLL
+                for (int i = 0; i < MR; ++i) __builtin_prefetch(x[i] + a.x_piece);
+            }
             chain<W>(acc, x, w, panel_size, Plain::width, a.piece);
             const bool one_out = --left == 0;
             if (one_out) left = a.group;

@@ -558,8 +558,7 @@ def load_from(folder, program):
 
 def test_the_runners_are_short():
     found = export(make("classify", READS["text"][0], LABELS))
-    lines = found.files["run_onnx.py"].decode().splitlines()
-    assert len([line for line in lines if line.strip()]) <= 30
+    assert len(found.files["run_onnx.py"].decode().splitlines()) <= 30
     loader = programs("load_torch.py")["load_torch.py"].decode()
     assert len(loader.splitlines()) <= 20
 

@@ -24,10 +24,10 @@ struct Ragged {
     std::vector<int64_t> lengths;   // of the user's rows
     Rows rows;
 
+    int64_t places() const { return packed ? rows.M : T * B; }  // rows of the user's arrays
     // where step s of packed row i stands among the user's rows
     int64_t place(int64_t s, int64_t i) const;
     // user's (·, n) -> (M, n); `stride` floats from one user's row to the next
-    int64_t places() const { return packed ? rows.M : T * B; }  // rows of the user's arrays
     template <class T_> void gather(const T_ *from, int64_t n, int64_t stride, T_ *to) const;
     // (M, n) -> user's (·, n); noughts beyond a row's length
     void scatter(const float *from, int64_t n, float *to, int64_t stride) const;

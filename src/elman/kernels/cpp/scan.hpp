@@ -42,8 +42,6 @@ inline Chunk chunk_before(const Rows &rows, int64_t to, int64_t wanted) {
     while (from > 0 && sum + rows.count[rows.time(from - 1)] <= wanted);
     return chunk_of(rows, from, to);
 }
-// Rows that are read side by side must not lie whole pages apart: they would drive each other from the first cache.
-inline int64_t apart(int64_t floats) { return floats % 512 ? floats : floats + 16; }
 inline int64_t rows_in_cache(int64_t floats_a_row) {
     return std::max<int64_t>(24, half_of_cache() / (8 * floats_a_row) / 24 * 24);
 }

@@ -16,17 +16,12 @@ TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int6
 
 def run(inputs: dict[str, Any]) -> Any:
     """Answer one sequence, lists under the names of the inputs, from the first states on."""
-    steps = len(inputs["ids"] if "ids" in inputs else inputs["numbers"])
-    feeds = {}
+    steps, first, feeds = len(inputs["ids" if "ids" in inputs else "numbers"]), about.get("first", {}), {}
+    inputs = inputs | {"lengths": [steps]}
     for port in session.get_inputs():
-        shape = [{"B": 1, "T": steps}.get(axis, axis) for axis in port.shape]
-        if port.name in inputs:
-            given = np.array(inputs[port.name], TYPES[port.type]).reshape(1, -1, shape[2])
-        elif port.name == "lengths":
-            given = np.array([steps])
-        else:
-            given = np.zeros(shape, TYPES[port.type]) + about.get("first", {}).get(port.name, 0)
-        feeds[port.name] = given.astype(TYPES[port.type])
+        shape = [{"B": 1}.get(axis, -1) if isinstance(axis, str) else axis for axis in port.shape]
+        given = np.array(inputs.get(port.name, first.get(port.name, 0)), TYPES[port.type])
+        feeds[port.name] = given.reshape(shape) if port.name in inputs else np.full(shape, given)
     return session.run(None, feeds)[0][0].tolist()
 
 

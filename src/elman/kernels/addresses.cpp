@@ -87,7 +87,7 @@ void forward_at(int cell, int activation, int64_t T, int64_t B, int64_t D, int64
     s.out = at<float>(out), s.out_stride = H, s.hn = at<float>(hn), s.cn = at<float>(cn);
     s.keep = keep, s.gates = at<float>(gates), s.cells = at<float>(cells), s.threads = threads;
     const nb::gil_scoped_release others_run;
-    const Packed weights = kernels_for(multiply_adds(shape.weights.cell, shape.steps(), D, H))->pack(shape.weights, threads);
+    const Packed weights = kernels_for(multiply_adds(shape.weights.cell, shape.steps(), D, H), H, keep)->pack(shape.weights, threads);
     s.weights = &weights;
     run(s);
 }

@@ -27,6 +27,8 @@ Given = tuple[
     Tensor, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor | None, Tensor | None
 ]
 """What goes in: x, the four weights, h0, c0, the lengths."""
+_transformed = torch._C._are_functorch_transforms_active
+"""Whether ``torch.func`` is at work, whose tensors are not what they seem."""
 TENSORS = compiled.module is not None and compiled.module.open_tensors(Tensor, torch.nn.Parameter)
 """Whether the compiled module can read torch's tensors themselves (torch 2.10 and later)."""
 
@@ -173,20 +175,16 @@ def backward(
 ) -> tuple[Tensor | None, ...]:
     """Call the kernel: the gradients of x, the four weights, h0 and c0, None for what is not wanted.
 
-    ``saved``: what went in (those seven and the lengths), then out, gates and cells.
+    ``saved``: what went in (those seven and the lengths), then out, gates and cells. Symbols are not wanted.
     """
-    given = saved[:7]
-    asked = (wanted[0] and given[0] is not None and given[0].dtype != torch.int64, *wanted[1:])
-    found = tuple(_fresh(a) if want else None for a, want in zip(given, asked, strict=True))
+    found = tuple([
+        torch.empty_like(a) if want and a is not None else None
+        for a, want in zip(saved, wanted, strict=False)
+    ])  # fmt: skip
     if how.rows or not TENSORS or not compiled.module.backward_of(*how[:3], saved, grads, found, threads()):
+        found = tuple([a if a is None or a.is_contiguous() else torch.empty(a.shape) for a in found])
         _backward_by_addresses(how, saved, grads, found)
     return found
-
-
-def _fresh(a: Tensor | None) -> Tensor | None:
-    if a is None:
-        return None
-    return torch.empty_like(a) if a.is_contiguous() else torch.empty(a.shape)
 
 
 def _backward_by_addresses(
@@ -213,12 +211,6 @@ def _backward_by_addresses(
 def at(a: Tensor | None) -> int:
     """The address, 0 for none."""
     return 0 if a is None else a.data_ptr()
-
-
-def _transformed() -> bool:
-    """Whether ``torch.func`` is at work, whose tensors are not what they seem."""
-    active: bool = torch._C._are_functorch_transforms_active()
-    return active
 
 
 def threads() -> int:
@@ -274,8 +266,8 @@ class Transformed(torch.autograd.Function):
 
 
 def _back(ctx: Any, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
-    wanted = tuple(ctx.needs_input_grad[:7])
-    if all(g is None for g in grads):
+    wanted = ctx.needs_input_grad[:7]
+    if grads[0] is None and grads[1] is None and grads[2] is None:
         return (None,) * 9
     if torch.is_grad_enabled():  # create_graph: the gradient may be differentiated again
         found = Backward.apply(*ctx.saved_tensors, *grads, wanted, ctx.how)  # type: ignore[no-untyped-call]

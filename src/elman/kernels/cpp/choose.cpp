@@ -57,13 +57,17 @@ bool &named() {
 // Multiply-adds of a call below which the widest vectors are not worth it: many processors lower their clock for
 // milliseconds when they meet them, and whatever called us pays for it.
 constexpr double worth_512 = 1e5;
+// Gradients of so few units fill no more than half of the widest vectors, and take as long in the narrow ones, at their
+// higher clock.
+constexpr int64_t half_full = 8;
 }  // namespace
 
 const Kernels *kernels() { return chosen(); }
 
-const Kernels *kernels_for(double multiply_adds) {
+const Kernels *kernels_for(double multiply_adds, int64_t H, bool gradients) {
 #if ELMAN_X86
-    if (multiply_adds < worth_512 && chosen() == &avx512::table && !named()) return &avx2::table;
+    const bool narrow = multiply_adds < worth_512 || (gradients && H <= half_full);
+    if (narrow && chosen() == &avx512::table && !named()) return &avx2::table;
 #endif
     return chosen();
 }

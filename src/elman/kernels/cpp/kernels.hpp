@@ -148,7 +148,8 @@ int64_t gate_width(Cell cell, int64_t H);  // floats that `gates` holds for a ro
 int64_t padded(int64_t H);                 // H rounded up to a multiple of 32
 
 const Kernels *kernels();                     // those in use
-const Kernels *kernels_for(double multiply_adds);  // those for one call of that size: every choice gives the same bits
+// those for one call of that size, H units wide, with or without `gradients`: every choice gives the same bits
+const Kernels *kernels_for(double multiply_adds, int64_t H, bool gradients);
 bool choose_kernels(const char *name);        // "": the best; false: this machine has none of that name
 std::vector<const char *> kernels_available();
 

@@ -220,11 +220,13 @@ ELMAN_INLINE void outer_tile(const float *d, const float *x, int64_t rows, int64
     else each([&](Vec &a, int64_t at, int64_t n) { store_some(g.partial + at, a, n); });
 }
 
+// One vector of columns alone needs more than four lines, so that their sums do not wait for each other.
 #if defined(ELMAN_ISA_AVX512) || defined(ELMAN_ISA_NEON)
-constexpr int outer_lines = 8, outer_vectors = 3;
+constexpr int outer_lines(int) { return 8; }
 #else
-constexpr int outer_lines = 4, outer_vectors = 3;
+constexpr int outer_lines(int vectors) { return vectors == 1 ? 8 : 4; }
 #endif
+constexpr int outer_vectors = 3;
 
 // NV vectors of the rows' columns from `column` on, one row after the other; what is beyond is nought
 template <int NV>

@@ -128,7 +128,7 @@ void run(const Scan &scan) {
     ask_for_large_pages(f.cells, r.rows.M * padded(H));
     const double work = multiply_adds(w.cell, r.rows.M, D, H);
     f.threads = threads_for(scan.threads, work);
-    kernels_for(work)->forward(f);
+    kernels_for(work, H, scan.keep)->forward(f);
     r.scatter_rows(f.hn, H, scan.hn);
     if (has_c) r.scatter_rows(f.cn, H, scan.cn);
     if (direct) r.clear_beyond(scan.out, H);
@@ -169,7 +169,7 @@ void run_back(const BackScan &scan) {
     ask_for_large_pages(scan.d_w_hh, gates_of(w.cell) * H * H);
     const double work = multiply_adds(w.cell, M, D, H);
     b.threads = threads_for(scan.threads, work);
-    kernels_for(work)->backward(b);
+    kernels_for(work, H, true)->backward(b);
     r.scatter_rows(b.d_h0, H, scan.d_h0);
     if (has_c) r.scatter_rows(b.d_c0, H, scan.d_c0);
     if (!scan.d_x) return;

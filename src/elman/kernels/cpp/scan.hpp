@@ -19,6 +19,12 @@ int64_t panels_of_units(int64_t H) {
     return (H + C::units - 1) / C::units;
 }
 
+// The lanes of a panel that are ever read: all, but in a layer that has not even one slot of units.
+template <class C>
+int64_t lanes_of(int64_t H) {
+    return H < 16 ? H : C::units;
+}
+
 // Steps [from, to) in the order of the run, about `rows` packed rows, at least one step.
 struct Chunk {
     int64_t from, to, low, high;  // packed rows low ... high - 1
@@ -60,7 +66,7 @@ struct Project {
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
-        for (int sub = 0; sub < C::parts; ++sub) part<P, MR>(panel, row, sub * C::step);
+        for (int at = 0, all = static_cast<int>(lanes_of<C>(w.H)); at < all; at += C::step) part<P, MR>(panel, row, at);
     }
 
     template <int P, int MR>
@@ -138,7 +144,7 @@ struct Step {
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
-        for (int sub = 0; sub < C::parts; ++sub) part<P, MR>(panel, row, sub * C::step);
+        for (int at = 0, all = static_cast<int>(lanes_of<C>(w.H)); at < all; at += C::step) part<P, MR>(panel, row, at);
     }
 
     template <int P, int MR>
@@ -623,7 +629,7 @@ class Back {
                              : b_.cells + (rows_.offset[rows_.time(s - 1)] + row) * Hp_;
         }
         for (int64_t panel = first_panel; panel < last_panel; ++panel)
-            for (int lane = 0; lane < C::units; lane += W) {
+            for (int64_t lane = 0, all = lanes_of<C>(H_); lane < all; lane += W) {
                 const int64_t unit = panel * C::units + lane, place = panel * C::saved + lane;
                 float *d = d_a + place / 16 * line_ + place % 16;
                 const Vec d_past = load(r_h + unit), d_h = d_out ? load_some(d_out + unit, H_ - unit) + d_past : d_past;
@@ -644,7 +650,8 @@ class Back {
     void tanh_of_cells(int64_t t, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) {
         if constexpr (has_c) {
             constexpr int group = W == 8 ? 3 : 6;
-            const int64_t begin = first_panel * C::units, vectors = (last_panel - first_panel) * C::units / W;
+            const int64_t begin = first_panel * C::units;
+            const int64_t vectors = ((last_panel - first_panel - 1) * C::units + lanes_of<C>(H_) + W - 1) / W;
             const float *from = b_.cells + (rows_.offset[t] + first) * Hp_ + begin;
             float *to = tanh_c_.data() + first * Hp_ + begin;
             int64_t at = 0, line = 0;  // the vector that is next, and its row's beginning
@@ -727,8 +734,8 @@ class Back {
             const int64_t lines = std::min<int64_t>(16, H_ - unit);
             if (gate < 0) continue;
             const float *d = d_a_.data() + slot * line_;
-            for (int64_t line = 0; line < lines; line += outer_lines)
-                outer_tile<outer_lines, NV>(d + line, columns, count, done_, g, gate * H_ + unit + line, lines - line, column);
+            for (int64_t line = 0; line < lines; line += outer_lines(NV))
+                outer_tile<outer_lines(NV), NV>(d + line, columns, count, done_, g, gate * H_ + unit + line, lines - line, column);
         }
     }
 

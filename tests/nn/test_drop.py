@@ -1,9 +1,11 @@
 """Dropout: its share, its mean, its gradient, and that it follows torch's generator."""
 
+import numpy as np
 import pytest
 import torch
 
-from elman.nn.drop import drop
+from elman.kernels.table import CHANCES
+from elman.nn.drop import draw_mask, drop
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.5, 0.95])
@@ -46,3 +48,13 @@ def test_other_types_are_torchs():
     ours = drop(torch.ones(50, dtype=torch.float64), 0.5, training=True)
     torch.manual_seed(0)
     assert torch.equal(ours, torch.nn.functional.dropout(torch.ones(50, dtype=torch.float64), 0.5))
+
+
+@pytest.mark.parametrize("shape", [(1,), (3, 7), (5, 4, 13)])
+def test_the_bits_are_those_that_numpy_draws_one_by_one(shape):
+    torch.manual_seed(3)
+    mask = draw_mask(shape, 0.3)
+    torch.manual_seed(3)
+    stream = np.random.Generator(np.random.SFC64(int(torch.randint(2**62, ()))))
+    np.testing.assert_array_equal(mask.bits, stream.integers(0, CHANCES, shape, np.uint16))
+    assert mask.dropped == round(0.3 * CHANCES)

@@ -13,7 +13,6 @@
 #include "addresses.hpp"
 #include "cpp/ragged.hpp"
 #include "cpp/stepper.hpp"
-#include "cpp/table.hpp"
 #include "tensors.hpp"
 
 namespace nb = nanobind;
@@ -21,7 +20,7 @@ using namespace elman;
 
 namespace {
 
-constexpr int abi = 7;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 8;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -313,7 +312,6 @@ void pool_table(const In &table, const Ids &ids, const Ids &lengths, const Out &
     });
 }
 
-// y (M, E) = the sum of one row of each table, in the order of the tables; ids (M, tables)
 Table table_of(const Out &w, const Out &m, const Out &v, const Out &since) {
     if (w.ndim() != 2) throw std::invalid_argument("a table has two dimensions");
     const auto V = static_cast<int64_t>(w.shape(0)), E = static_cast<int64_t>(w.shape(1));
@@ -333,52 +331,61 @@ void catch_up_rows(const Out &w, const Out &m, const Out &v, const Out &since, c
             throw std::invalid_argument("a row rests since an update that is not there");
     const nb::gil_scoped_release others_run;
     const Rests rests{updates - 1, decay.data(), drift.data(), shrink_m.data(), shrink_v.data(), eps.data()};
-    parallel(1, [&](int, int) { catch_up(table, rests, ids.data(), n); });
+    kernels()->catch_up(table, rests, ids.data(), n);
 }
 
 void move_some(const Out &w, const Out &m, const Out &v, const Out &since, float rate, float keep, float beta1, float beta2, float eps,
-               const Ids &rows, const In &slopes, int64_t now) {
+               const Ids &rows, const In &slopes, int64_t now, int threads) {
     const Table table = table_of(w, m, v, since);
     const auto n = static_cast<int64_t>(rows.size());
     expect(slopes, {n, table.E}, "slopes");
     expect_ids(rows.data(), n, table.V);
     const nb::gil_scoped_release others_run;
-    parallel(1, [&](int, int) { move_rows(table, {rate, keep, beta1, beta2, eps}, rows.data(), slopes.data(), n, now); });
+    kernels()->move_rows(table, {rate, keep, beta1, beta2, eps}, rows.data(), slopes.data(), n, now, threads);
 }
 
 using Places = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
-int64_t sum_of_rows(const Ids &ids, const In &slopes, const Places &place, const Places &rows, const Out &sums) {
+int64_t sum_of_rows(const Ids &ids, const In &slopes, int64_t left_out, const Places &place, const Places &rows, const Out &sums) {
     const auto n = static_cast<int64_t>(ids.size()), E = static_cast<int64_t>(slopes.ndim() == 2 ? slopes.shape(1) : 0);
     expect(slopes, {n, E}, "slopes"), expect(sums, {n, E}, "sums"), expect(rows, {n}, "rows");
     expect_ids(ids.data(), n, static_cast<int64_t>(place.size()));
     const nb::gil_scoped_release others_run;
-    return sum_rows(ids.data(), slopes.data(), n, E, place.data(), rows.data(), sums.data());
+    return kernels()->sum_rows(ids.data(), slopes.data(), n, E, left_out, place.data(), rows.data(), sums.data());
 }
 
-void embed(const std::vector<In> &tables, const Ids &ids, const Out &y) {
+using Bits = nb::ndarray<const uint16_t, nb::c_contig, nb::device::cpu>;
+
+Drop drop_of(const Maybe<Bits> &bits, int64_t n, int dropped, float scale) {
+    if (bits && static_cast<int64_t>(bits->size()) != n) throw std::invalid_argument("there are 16 bits for each number");
+    return {bits ? bits->data() : nullptr, dropped, scale};
+}
+
+// y (M, E) = the sum of one row of each table, in the order of the tables; ids (M, tables). With bits, some of it is dropped.
+void embed(const std::vector<In> &tables, const Ids &ids, const Out &y, const Maybe<Bits> &bits, int dropped, float scale, int threads) {
     if (tables.empty() || ids.ndim() != 2 || y.ndim() != 2) throw std::invalid_argument("embed takes ids (M, tables)");
     const auto M = static_cast<int64_t>(ids.shape(0)), G = static_cast<int64_t>(ids.shape(1)), E = static_cast<int64_t>(y.shape(1));
     expect(y, {M, E}, "y");
     if (G != static_cast<int64_t>(tables.size())) throw std::invalid_argument("one table for each column of ids");
+    std::vector<const float *> rows;
     for (const In &table : tables) {
         if (table.ndim() != 2) throw std::invalid_argument("a table has two dimensions");
         expect(table, {static_cast<int64_t>(table.shape(0)), E}, "table");
+        rows.push_back(table.data());
     }
     for (int64_t m = 0; m < M; ++m)
         for (int64_t g = 0; g < G; ++g) expect_ids(ids.data() + m * G + g, 1, static_cast<int64_t>(tables[static_cast<size_t>(g)].shape(0)));
+    const Drop mask = drop_of(bits, M * E, dropped, scale);
     const nb::gil_scoped_release others_run;
-    const Kernels &k = *kernels();
-    parallel(1, [&](int, int) {
-        for (int64_t m = 0; m < M; ++m) {
-            float *row = y.data() + m * E;
-            for (int64_t g = 0; g < G; ++g) {
-                const float *from = tables[static_cast<size_t>(g)].data() + ids.data()[m * G + g] * E;
-                if (g) k.add(row, from, E);
-                else std::memcpy(row, from, static_cast<size_t>(E) * sizeof(float));
-            }
-        }
-    });
+    kernels()->embed(rows.data(), ids.data(), M, G, E, mask, y.data(), threads);
+}
+
+void drop(const In &x, const Out &y, const Bits &bits, int dropped, float scale) {
+    if (x.size() != y.size()) throw std::invalid_argument("x and y differ in size");
+    const auto n = static_cast<int64_t>(x.size());
+    const Drop mask = drop_of(bits, n, dropped, scale);
+    const nb::gil_scoped_release others_run;
+    kernels()->drop(mask, x.data(), y.data(), n);
 }
 
 // y (M, K) = y * scale + shift, in place
@@ -514,12 +521,14 @@ NB_MODULE(_native, module) {
                nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
     module.def("pool_tree", &pool_tree, nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg().noconvert(),
                nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
-    module.def("embed", &embed, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
+    module.def("embed", &embed, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg("bits").noconvert() = nb::none(),
+               nb::arg("dropped") = 0, nb::arg("scale") = 1.0f, nb::arg("threads") = 1);
+    module.def("drop", &drop, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg());
     module.def("catch_up", &catch_up_rows, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
                nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     module.def("move_rows", &move_some, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
-               nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg());
-    module.def("sum_rows", &sum_of_rows, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
+               nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg());
+    module.def("sum_rows", &sum_of_rows, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(),
                nb::arg().noconvert());
     module.def("scale", &scale, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     bind_addresses(module);

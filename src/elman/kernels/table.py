@@ -1,7 +1,8 @@
-"""Rows of an embedding that AdamW moves one by one; ``elman.train.resting`` has the equations."""
+"""Rows of embeddings: their sums, and AdamW moving them (``elman.train.resting`` has the equations)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +10,30 @@ from numpy.typing import NDArray
 
 from elman.errors import UsageError
 from elman.kernels import twins
-from elman.kernels.native import compiled
+from elman.kernels.native import compiled, threads
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
+
+CHANCES = 2**16
+"""A rate of dropout is kept to so many parts: 16 random bits decide for each value."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Which numbers dropout puts 0 in the place of: those whose ``bits`` (M, E) are below ``dropped``."""
+
+    bits: NDArray[np.uint16]
+    dropped: int
+
+    @property
+    def scale(self) -> float:
+        """What makes the others up for it."""
+        return float(np.float32(CHANCES / (CHANCES - self.dropped)))
+
+    def factors(self) -> Floats:
+        """What each number is multiplied by."""
+        return np.multiply(self.bits >= self.dropped, np.float32(self.scale), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -79,17 +100,43 @@ def move_rows(table: Table, move: Move, rows: Ids, slopes: Floats, now: int) -> 
         twins.move_rows(table, move, rows, slopes, now)
         return
     by = move.rate, move.keep, move.beta1, move.beta2, move.eps
-    compiled.module.move_rows(*table.arrays(), *by, rows, slopes, now)
+    compiled.module.move_rows(*table.arrays(), *by, rows, slopes, now, threads())
 
 
-def sum_rows(ids: Ids, slopes: Floats, size: int) -> tuple[Ids, Floats]:
-    """Add up the gradients (n, E) of equal ids below ``size``: ids as they first appear, and their sums."""
+def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -> tuple[Ids, Floats]:
+    """Add up the gradients (n, E) of equal ids below ``size``: ids as they first appear, and their sums.
+
+    The id ``left_out`` has none.
+    """
     _check(ids, size)
     if not compiled(slopes):
-        return twins.sum_rows(ids, slopes)
-    rows, sums = np.empty_like(ids), np.empty_like(slopes)
-    found = compiled.module.sum_rows(ids, slopes, np.full(size, -1), rows, sums)
+        there = np.ones(len(ids), bool) if left_out is None else ids != left_out
+        return twins.sum_rows(ids[there], slopes[there])
+    rows, sums, none = np.empty_like(ids), np.empty_like(slopes), -1 if left_out is None else left_out
+    found = compiled.module.sum_rows(ids, slopes, none, np.full(size, -1), rows, sums)
     return rows[:found], sums[:found]
+
+
+def read_rows(tables: Sequence[Floats], ids: Ids, mask: Mask | None) -> Floats:
+    """Sum one row of each table (V, E) for ids (M, tables), in the order of the tables; drop some: (M, E)."""
+    for table, column in zip(tables, ids.T, strict=True):
+        _check(column, len(table))
+    if not compiled(*tables):
+        total = twins.embed(tables, list(ids.T))
+        return total if mask is None else total * mask.factors().reshape(total.shape)
+    total = np.empty((len(ids), tables[0].shape[1]), np.float32)
+    drawn = (None, 0, 1.0) if mask is None else (mask.bits, mask.dropped, mask.scale)
+    compiled.module.embed(list(tables), ids, total, *drawn, threads())
+    return total
+
+
+def drop_some(values: Floats, mask: Mask) -> Floats:
+    """Put 0 where the mask says, and make the others up for it: (M, E) -> (M, E)."""
+    if not compiled(values):
+        return values * mask.factors().reshape(values.shape)
+    left = np.empty_like(values)
+    compiled.module.drop(values, left, mask.bits, mask.dropped, mask.scale)
+    return left
 
 
 def _check(ids: Ids, size: int) -> None:

@@ -142,13 +142,14 @@ def pool(outputs: Tensor, lengths: Tensor, kind: str) -> Tensor:
 
     What stands beyond a row's length must be finite; it is not counted.
     """
-    valid = valid_steps(lengths, len(outputs)).to(outputs)
+    full = bool((lengths == len(outputs)).all())  # nothing to leave out, which is dearer than the rest
+    valid = None if full else valid_steps(lengths, len(outputs)).to(outputs)
     if kind in ("mean", "sum"):
-        total = (outputs * valid).sum(0)
+        total = (outputs if valid is None else outputs * valid).sum(0)
         return total if kind == "sum" else total / lengths.clamp(min=1)[:, None]
     if not len(outputs):
         return outputs.new_zeros(outputs.shape[1:])
-    highest = (outputs + valid.log()).amax(0)  # log 0 is -inf
+    highest = (outputs if valid is None else outputs + valid.log()).amax(0)  # log 0 is -inf
     return highest.masked_fill((lengths == 0)[:, None], 0)
 
 

@@ -15,7 +15,7 @@ from elman.errors import ModelFileError, UsageError
 from elman.kernels.forward import cell_of, input_width, tensor_shapes
 from elman.nn.check import check_class_weights, check_columns, check_inputs, check_used, choose_loss
 from elman.nn.chunks import Batch, Chunk
-from elman.nn.drop import drop
+from elman.nn.embed import embed
 from elman.nn.heads import ClassifyHead, make_head, pool
 from elman.nn.layers import Recurrent, as_lengths
 from elman.nn.losses import LOSSES_OF_NUMBERS, nll, nll_of_steps
@@ -202,11 +202,10 @@ class Network(nn.Module):
     def _embed(self, ids: Tensor) -> Tensor:
         """(T, B, G) -> (T, B, E): the sum of the columns' embeddings."""
         rates = (self.settings.symbol_dropout, self.settings.ngram_dropout)
-        total: Tensor | None = None
-        for g, table in enumerate(self.embedding):
-            column = hide(ids[..., g], rates[min(g, 1)]) if self.training else ids[..., g]
-            total = table(column) if total is None else total + table(column)
-        return drop(total, self.settings.input_dropout, self.training)  # type: ignore[arg-type]
+        columns = list(ids.unbind(-1))
+        if self.training:
+            columns = [hide(column, rates[min(g, 1)]) for g, column in enumerate(columns)]
+        return embed(list(self.embedding), columns, self.settings.input_dropout, self.training)  # type: ignore[arg-type]
 
 
 def make_layers(settings: NetworkSettings, cell: Cell, width: int, outputs: int) -> Recurrent:

@@ -150,8 +150,9 @@ def once_each(weight: Tensor) -> tuple[Tensor, Tensor]:
     if gradient is None or not gradient.is_sparse:
         raise TypeError("no sparse gradient")
     if not gradient.is_coalesced():
-        ids, slopes = gradient._indices()[0], gradient._values()
-        rows, sums = sum_rows(ids.contiguous().numpy(), slopes.contiguous().numpy(), len(weight))
+        ids, slopes = gradient._indices()[0].contiguous().numpy(), gradient._values().contiguous().numpy()
+        each_once = len(np.unique(ids)) == len(ids)  # as most come, but torch forgets it
+        rows, sums = (ids, slopes) if each_once else sum_rows(ids, slopes, len(weight))
         places, values = torch.from_numpy(rows)[None], torch.from_numpy(sums)
         gradient = torch.sparse_coo_tensor(
             places, values, weight.shape, is_coalesced=True, check_invariants=False

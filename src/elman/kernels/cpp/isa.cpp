@@ -1,6 +1,7 @@
 // One instruction set's table of kernels; compiled once for each (see CMakeLists.txt).
 #include <algorithm>
 
+#include "rows.hpp"
 #include "scan.hpp"
 
 namespace elman::ELMAN_ISA {
@@ -159,12 +160,36 @@ void map(int which, const float *x, float *y, int64_t n) {
     if (which == 2) each(y, n, [&](Vec, int64_t k) { return exp_of_negative(load_some(x + k, n - k)); });
 }
 
+constexpr int64_t worth_a_thread = 1 << 15;  // numbers of a table's rows
+int threads_for_rows(int threads, int64_t numbers) { return numbers < worth_a_thread ? 1 : threads; }
+
+void embed_rows(const float *const *tables, const int64_t *ids, int64_t M, int64_t G, int64_t E, const Drop &mask, float *y, int threads) {
+    parallel(threads_for_rows(threads, M * G * E), [&](int part, int parts) {
+        embed(tables, ids, M * part / parts, M * (part + 1) / parts, G, E, mask, y);
+    });
+}
+
+void drop_some(const Drop &mask, const float *x, float *y, int64_t n) {
+    parallel(1, [&](int, int) { drop(mask, 0, x, y, n); });
+}
+
+void catch_up_rows(const Table &table, const Rests &rests, const int64_t *ids, int64_t n) {
+    parallel(1, [&](int, int) { catch_up(table, rests, ids, n); });
+}
+
+void move_some(const Table &table, const Move &move, const int64_t *rows, const float *slopes, int64_t n, int64_t now, int threads) {
+    parallel(threads_for_rows(threads, n * table.E), [&](int part, int parts) {
+        move_rows(table, move, rows, slopes, n * part / parts, n * (part + 1) / parts, now);
+    });
+}
+
 }  // namespace
 
 #define ELMAN_TEXT(x) #x
 #define ELMAN_NAME(x) ELMAN_TEXT(x)
 extern const Kernels table;
 const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, softmax,
-                       log_softmax,           add,         take_max,    divide,       multiply,    scale,  map, pool_tree};
+                       log_softmax,           add,         take_max,    divide,       multiply,    scale,  map, pool_tree,
+                       embed_rows,            drop_some,   catch_up_rows, move_some, sum_rows};
 
 }  // namespace elman::ELMAN_ISA

@@ -1,9 +1,16 @@
-// Rows of an embedding that AdamW moves one by one (train/resting.py has the equations). No torch, no Python.
+// Rows of an embedding: their sums, and AdamW moving them one by one (train/resting.py has the equations).
 #pragma once
 
 #include <cstdint>
 
 namespace elman {
+
+// Dropout: 16 random bits for each number; those below `dropped` put 0 in its place, the others multiply it by `scale`.
+struct Drop {
+    const uint16_t *bits;  // null: nothing is dropped
+    int32_t dropped;
+    float scale;
+};
 
 // A table of V rows of E floats, what AdamW remembers of each, and since which update each rests.
 struct Table {
@@ -22,13 +29,5 @@ struct Rests {
 struct Move {
     float rate, keep, beta1, beta2, eps;
 };
-
-// Brings the n rows of `ids` up to date; one named twice moves once.
-void catch_up(const Table &table, const Rests &rests, const int64_t *ids, int64_t n);
-// Moves each of n different rows by its slope (n, E); they rest since `now`.
-void move_rows(const Table &table, const Move &move, const int64_t *rows, const float *slopes, int64_t n, int64_t now);
-// Adds up the slopes (n, E) of equal ids, in their order; rows come as they first appear. `place` (V) is -1 before and
-// after; `rows` has room for n, `sums` for (n, E). Returns how many rows there are.
-int64_t sum_rows(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t *place, int64_t *rows, float *sums);
 
 }  // namespace elman

@@ -1,0 +1,105 @@
+// Whole rows by plain loops: the compiler makes vectors of them, and vectors of any width give the same bits.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+
+#include "table.hpp"
+#include "vec.hpp"
+
+namespace elman::ELMAN_ISA {
+
+constexpr int64_t rows_of_table_ahead = 2;  // rows lie anywhere in a table: those that come next are asked for
+
+inline void ask_for_row(const float *row, int64_t E, bool written) {
+    for (int64_t k = 0; k < E; k += 16)
+        if (written) __builtin_prefetch(row + k, 1);
+        else __builtin_prefetch(row + k);
+}
+inline void ask_for_row(const Table &table, int64_t id) {
+    for (float *part : {table.w, table.m, table.v}) ask_for_row(part + id * table.E, table.E, true);
+}
+
+// y = x with some of it dropped, from the number `at` of the mask on; y may be x
+inline void drop(const Drop &mask, int64_t at, const float *x, float *y, int64_t n) {
+    const uint16_t *__restrict bits = mask.bits + at;
+    const int32_t dropped = mask.dropped;
+    const float scale = mask.scale;
+    _Pragma("GCC ivdep")
+    for (int64_t k = 0; k < n; ++k) y[k] = x[k] * (static_cast<int32_t>(bits[k]) >= dropped ? scale : 0.0f);
+}
+
+// y (M, E), the rows from `first` to `last` - 1: the sum of one row of each of G tables, in their order; ids (M, G)
+inline void embed(const float *const *tables, const int64_t *ids, int64_t first, int64_t last, int64_t G, int64_t E, const Drop &mask,
+                  float *y) {
+    for (int64_t m = first; m < last; ++m) {
+        float *__restrict row = y + m * E;
+        if (m + rows_of_table_ahead < last)
+            for (int64_t g = 0; g < G; ++g) ask_for_row(tables[g] + ids[(m + rows_of_table_ahead) * G + g] * E, E, false);
+        std::memcpy(row, tables[0] + ids[m * G] * E, static_cast<size_t>(E) * sizeof(float));
+        for (int64_t g = 1; g < G; ++g) {
+            const float *from = tables[g] + ids[m * G + g] * E;
+            for (int64_t k = 0; k < E; ++k) row[k] += from[k];
+        }
+        if (mask.bits) drop(mask, m * E, row, row, E);
+    }
+}
+
+// Brings the n rows of `ids` up to date; one named twice moves once.
+inline void catch_up(const Table &table, const Rests &rests, const int64_t *ids, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+        if (i + rows_of_table_ahead < n) ask_for_row(table, ids[i + rows_of_table_ahead]);
+        const auto since = static_cast<int64_t>(table.since[ids[i]]);
+        if (since >= rests.now) continue;
+        const float decay = rests.decay[since], drift = rests.drift[since];
+        const float shrink_m = rests.shrink_m[since], shrink_v = rests.shrink_v[since], eps = rests.eps[since];
+        float *__restrict w = table.w + ids[i] * table.E, *__restrict m = table.m + ids[i] * table.E;
+        float *__restrict v = table.v + ids[i] * table.E;
+        for (int64_t k = 0; k < table.E; ++k) {
+            w[k] = w[k] * decay - drift * m[k] / (std::sqrt(v[k]) + eps);
+            m[k] *= shrink_m;
+            v[k] *= shrink_v;
+        }
+        table.since[ids[i]] = static_cast<float>(rests.now);
+    }
+}
+
+// Moves each of the different rows `first` to `last` - 1 of `rows` by its slope (n, E); they rest since `now`.
+inline void move_rows(const Table &table, const Move &move, const int64_t *rows, const float *slopes, int64_t first, int64_t last,
+                      int64_t now) {
+    const Move by = move;
+    for (int64_t i = first; i < last; ++i) {
+        if (i + rows_of_table_ahead < last) ask_for_row(table, rows[i + rows_of_table_ahead]);
+        const float *__restrict g = slopes + i * table.E;
+        float *__restrict w = table.w + rows[i] * table.E, *__restrict m = table.m + rows[i] * table.E;
+        float *__restrict v = table.v + rows[i] * table.E;
+        for (int64_t k = 0; k < table.E; ++k) {
+            m[k] = by.beta1 * m[k] + (1 - by.beta1) * g[k];
+            v[k] = by.beta2 * v[k] + (1 - by.beta2) * (g[k] * g[k]);
+            w[k] = w[k] * by.keep - by.rate * m[k] / (std::sqrt(v[k]) + by.eps);
+        }
+        table.since[rows[i]] = static_cast<float>(now);
+    }
+}
+
+// Adds up the slopes (n, E) of equal ids, in their order, but for the id `left_out`; rows come as they first appear. `place`
+// (V) is -1 before and after; `rows` has room for n, `sums` for (n, E). Returns how many rows there are.
+inline int64_t sum_rows(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *place, int64_t *rows,
+                        float *sums) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        if (ids[i] == left_out) continue;
+        const float *__restrict slope = slopes + i * E;
+        if (place[ids[i]] < 0) {
+            place[ids[i]] = found, rows[found] = ids[i];
+            std::memcpy(sums + found++ * E, slope, static_cast<size_t>(E) * sizeof(float));
+            continue;
+        }
+        float *__restrict sum = sums + place[ids[i]] * E;
+        for (int64_t k = 0; k < E; ++k) sum[k] += slope[k];
+    }
+    for (int64_t i = 0; i < found; ++i) place[rows[i]] = -1;
+    return found;
+}
+
+}  // namespace elman::ELMAN_ISA

@@ -85,22 +85,24 @@ class Move:
 
 def catch_up(table: Table, rests: Rests, ids: Ids) -> None:
     """Give the rows ``ids`` (n,) the moves that they missed; one that is named twice gets them once."""
-    _check(ids, len(table.weight))
     if not compiled(*table.arrays()):
+        _check(ids, len(table.weight))
         twins.catch_up(table, rests, ids)
         return
     parts = rests.decay, rests.drift, rests.shrink_mean, rests.shrink_square, rests.eps
-    compiled.module.catch_up(*table.arrays(), *parts, ids)
+    with _checked(len(table.weight)):
+        compiled.module.catch_up(*table.arrays(), *parts, ids)
 
 
 def move_rows(table: Table, move: Move, rows: Ids, slopes: Floats, now: int) -> None:
     """Move each of the different ``rows`` (n,) by its gradient (n, E); they rest since ``now``."""
-    _check(rows, len(table.weight))
     if not compiled(*table.arrays(), slopes):
+        _check(rows, len(table.weight))
         twins.move_rows(table, move, rows, slopes, now)
         return
     by = move.rate, move.keep, move.beta1, move.beta2, move.eps
-    compiled.module.move_rows(*table.arrays(), *by, rows, slopes, now, threads())
+    with _checked(len(table.weight)):
+        compiled.module.move_rows(*table.arrays(), *by, rows, slopes, now, threads())
 
 
 def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -> tuple[Ids, Floats]:
@@ -108,25 +110,27 @@ def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -
 
     The id ``left_out`` has none.
     """
-    _check(ids, size)
     if not compiled(slopes):
+        _check(ids, size)
         there = np.ones(len(ids), bool) if left_out is None else ids != left_out
         return twins.sum_rows(ids[there], slopes[there])
     rows, sums, none = np.empty_like(ids), np.empty_like(slopes), -1 if left_out is None else left_out
-    found = compiled.module.sum_rows(ids, slopes, none, np.full(size, -1), rows, sums)
+    with _checked(size):
+        found = compiled.module.sum_rows(ids, slopes, none, np.full(size, -1), rows, sums)
     return rows[:found], sums[:found]
 
 
 def read_rows(tables: Sequence[Floats], ids: Ids, mask: Mask | None) -> Floats:
     """Sum one row of each table (V, E) for ids (M, tables), in the order of the tables; drop some: (M, E)."""
-    for table, column in zip(tables, ids.T, strict=True):
-        _check(column, len(table))
     if not compiled(*tables):
+        for table, column in zip(tables, ids.T, strict=True):
+            _check(column, len(table))
         total = twins.embed(tables, list(ids.T))
         return total if mask is None else total * mask.factors().reshape(total.shape)
     total = np.empty((len(ids), tables[0].shape[1]), np.float32)
     drawn = (None, 0, 1.0) if mask is None else (mask.bits, mask.dropped, mask.scale)
-    compiled.module.embed(list(tables), ids, total, *drawn, threads())
+    with _checked(max(map(len, tables))):
+        compiled.module.embed(list(tables), ids, total, *drawn, threads())
     return total
 
 
@@ -139,6 +143,24 @@ def drop_some(values: Floats, mask: Mask) -> Floats:
     return left
 
 
+class _checked:  # noqa: N801  used as a statement; a generator would cost more than the check
+    """The kernels look at every id themselves: what they say of one becomes a sentence."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ValueError) and "an id is outside" in str(error):
+            raise _outside(self.size) from None
+
+
 def _check(ids: Ids, size: int) -> None:
     if ids.size and not 0 <= ids.min() <= ids.max() < size:
-        raise UsageError(f"an id is not between 0 and {size - 1}", code="E164")
+        raise _outside(size)
+
+
+def _outside(size: int) -> UsageError:
+    return UsageError(f"an id is not between 0 and {size - 1}", code="E164")

@@ -48,7 +48,8 @@ inline void embed(const float *const *tables, const int64_t *ids, int64_t first,
 // Brings the n rows of `ids` up to date; one named twice moves once.
 inline void catch_up(const Table &table, const Rests &rests, const int64_t *ids, int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
-        if (i + rows_of_table_ahead < n) ask_for_row(table, ids[i + rows_of_table_ahead]);
+        if (const int64_t next = i + rows_of_table_ahead; next < n && table.since[ids[next]] < static_cast<float>(rests.now))
+            ask_for_row(table, ids[next]);
         const auto since = static_cast<int64_t>(table.since[ids[i]]);
         if (since >= rests.now) continue;
         const float decay = rests.decay[since], drift = rests.drift[since];

@@ -76,6 +76,20 @@ def sgemm(kind: str, B: int, H: int) -> list[Callable[[], object]]:
     return [lambda: np.matmul(a, b, out=c), lambda: torch.matmul(ta, tb, out=tc)]
 
 
+def whole(case: Case, threads: int) -> Callable[[], object]:
+    """As many multiply-adds as a case has in one product of torch: what another thread can give at best."""
+    rows, width = case.T * case.B, GATES[case.kind] * case.H
+    a, b = torch.randn(rows, 2 * case.H), torch.randn(2 * case.H, width)
+    c = torch.empty(rows, width)
+
+    def run() -> None:
+        torch.set_num_threads(threads)
+        torch.matmul(a, b, out=c)
+        torch.set_num_threads(1)
+
+    return run
+
+
 def seconds(run: Callable[[], object], times: int = 1) -> float:
     start = time.perf_counter()
     for _ in range(times):
@@ -100,9 +114,10 @@ def share_of_peak() -> list[dict[str, object]]:
             T = max(20, int(4e8 / (2 * B * GATES[kind] * H * 2 * H)))
             case = Case(kind, B, H, T)
             peaks = sgemm(kind, B, H)
-            ours, both, two, *theirs = in_turn(
-                (case.forward, 1), (case.both, 1), (lambda c=case: c.forward(2), 1), *((p, T) for p in peaks)
-            )
+            ours, both, two, one_of_torch, two_of_torch, *theirs = in_turn(
+                (case.forward, 1), (case.both, 1), (lambda c=case: c.forward(2), 1),
+                (whole(case, 1), 1), (whole(case, 2), 1), *((p, T) for p in peaks)
+            )  # fmt: skip
             step = case.flops / T
             peak = [step / min(a, b) for a, b in zip(*theirs, strict=True)]
             rate = [case.flops / t for t in ours]
@@ -111,6 +126,7 @@ def share_of_peak() -> list[dict[str, object]]:
                 "forward": median_ratio(rate, peak),
                 "forward + backward": median_ratio([3 * case.flops / t for t in both], peak),
                 "two threads / one": median_ratio(ours, two),
+                "sgemm: two / one": median_ratio(one_of_torch, two_of_torch),
             })  # fmt: skip
     return sorted(rows, key=lambda row: row["forward"])
 

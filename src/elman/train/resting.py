@@ -29,7 +29,7 @@ LARGE = 1024
 Group = dict[str, Any]
 State = dict[str, Tensor]
 Rested = dict[tuple[int, int, Move], tuple[Tensor, Tensor, Tensor, Tensor]]
-"""D and C after a move, then before it, by the numbers of those before (held here, so that no other gets them)."""
+"""D and C after a move, then those before it, by whose numbers they are found (so they are held here)."""
 
 
 def rests(table: nn.Embedding) -> bool:

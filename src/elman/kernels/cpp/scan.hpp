@@ -264,6 +264,13 @@ inline bool worth_own_rows(const Halves &halves, int64_t floats) {
     return bytes <= half_of_cache() && halves.fewest() >= (bytes <= half_of_cache() / 8 ? 4 : 8);
 }
 
+// How many groups of rows to go through all steps one after the other: as many as there are threads, or more, so that what a
+// group's step reads and writes stays in half of the cache beside the weights.
+inline int groups_of_rows(int64_t rows, int64_t floats_a_row, int threads) {
+    const int64_t most = std::max<int64_t>(24, half_of_cache() / 2 / (4 * floats_a_row));
+    return static_cast<int>(std::max<int64_t>(threads, 2 * rows >= 3 * most ? (rows + most - 1) / most : 1));
+}
+
 // Forward over time, chunk by chunk: the input products of some steps at once, then the steps one after the other.
 template <class C>
 class Run {
@@ -273,8 +280,8 @@ class Run {
           row_size_(panels_ * C::saved), keep_(f.gates != nullptr), mixes_(f.reset || f.parent),
           wanted_(f.table_rows ? rows_.M : rows_ahead_of(row_size_, w_.D * row_size_)),
           widest_(rows_.steps() ? *std::max_element(rows_.count.begin(), rows_.count.end()) : 0),
-          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)), halves_(rows_, mixes_ || by_units_ ? 1 : f.threads),
-          own_rows_(!mixes_ && !by_units_ && f.threads > 1 && worth_own_rows(halves_, w_.D * row_size_)),
+          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)), groups_(mixes_ || by_units_ ? 1 : groups_of_rows(widest_, row_size_ + 2 * H_ + w_.D, f.threads)), halves_(rows_, groups_),
+          own_rows_(groups_ > 1 && worth_own_rows(halves_, w_.D * row_size_)),
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
           running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
@@ -285,7 +292,7 @@ class Run {
         begin();
         if (own_rows_)
             parallel(f_.threads, [&](int part, int parts) {
-                for (int i = part; i < f_.threads; i += parts) through_own_rows(halves_.at(i), halves_.at(i + 1));
+                for (int i = part; i < groups_; i += parts) through_own_rows(halves_.at(i), halves_.at(i + 1));
             });
         for (int64_t s = own_rows_ ? rows_.steps() : 0; s < rows_.steps();) {
             const Chunk chunk = chunk_after(rows_, s, wanted_);
@@ -413,8 +420,9 @@ class Run {
     const bool keep_, mixes_;  // whether backward follows; whether rows go on from other places than their own
     const int64_t wanted_, widest_;
     const bool by_units_;
+    const int groups_;  // of rows
     const Halves halves_;
-    const bool own_rows_;  // whether each part goes through all steps with rows of its own
+    const bool own_rows_;  // whether each group of rows goes through all steps on its own
     const Floats projected_, ahead_, running_, first_c_, mixed_h_, mixed_c_;
 };
 

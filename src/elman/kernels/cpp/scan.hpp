@@ -469,8 +469,8 @@ class Back {
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(std::max(block, rows_in_cache(row_size_))),
-          halves_(rows_, b.reset ? 1 : b.threads),
-          own_rows_(!b.reset && b.threads > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)) {}
+          groups_(b.reset || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)), halves_(rows_, groups_),
+          own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)) {}
 
     void run() {
         begin();
@@ -530,7 +530,7 @@ class Back {
     void rows_apart(const Chunk &chunk) {
         Meeting meeting;
         parallel(b_.threads, [&](int part, int parts) {
-            for (int i = part; i < b_.threads; i += parts) steps_of_own_rows(chunk, halves_.at(i), halves_.at(i + 1));
+            for (int i = part; i < groups_; i += parts) steps_of_own_rows(chunk, halves_.at(i), halves_.at(i + 1));
             meeting.wait(parts);
             weight_gradients(chunk, part, parts);
         });
@@ -802,8 +802,9 @@ class Back {
     const Rows &rows_;
     const int64_t H_, Hp_, panels_, row_size_;
     const int64_t wanted_;  // rows of a chunk: less than a block would read and write the weight gradients too often
+    const int groups_;  // of rows
     const Halves halves_;
-    const bool own_rows_;  // whether each part goes through the steps with rows of its own
+    const bool own_rows_;  // whether each group of rows goes through the steps on its own
     Floats r_h_, r_c_, first_c_, tanh_c_, d_a_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
     std::vector<int64_t> places_, id_rows_;  // of the chunk's row m: its packed row, from the chunk's lowest on; its symbol
     std::vector<const float *> x_rows_, h_rows_;

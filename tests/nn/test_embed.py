@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from elman.kernels.native import chosen_for_now, compiled
+from elman.kernels.table import CHANCES, Mask, Move, Table, move_rows, read_rows
 from elman.nn import embed as fast
 from elman.nn.drop import drop
 from elman.nn.embed import embed
@@ -126,3 +128,19 @@ def test_a_second_derivative_is_refused():
     (slope,) = torch.autograd.grad((found**2).sum(), weight, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         slope.sum().backward()
+
+
+def test_rows_are_read_and_moved_alike_by_any_number_of_threads():
+    rng, size, E = np.random.default_rng(3), 400, 33
+    ids, rows = rng.integers(0, size, (1500, 2)), rng.permutation(size)
+    mask = Mask(rng.integers(0, CHANCES, (1500, E), np.uint16), 9000)
+    start, slopes = rng.random((3, size, E), np.float32), rng.standard_normal((size, E), np.float32)
+
+    def by(count: int) -> list[bytes]:
+        table = Table(*start.copy(), np.zeros(size, np.float32))
+        with chosen_for_now(compiled.path, count):
+            total = read_rows([table.weight, table.mean], ids, mask)
+            move_rows(table, Move(1e-2, 0.999, 0.9, 0.99, 1e-8), rows, slopes, 1)
+        return [part.tobytes() for part in (total, *table.arrays())]
+
+    assert by(1) == by(2) == by(3)

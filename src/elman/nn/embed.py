@@ -20,11 +20,9 @@ def embed(tables: Sequence[nn.Embedding], columns: Sequence[Tensor], rate: float
         rows = [table(column) for table, column in zip(tables, columns, strict=True)]
         return drop(sum(rows[1:], rows[0]), rate, training)
     ids = torch.stack(list(columns), dim=-1)
-    for g, table in enumerate(tables):
-        for (
-            hook
-        ) in table._forward_pre_hooks.values():  # whoever waits for a table to be read, as a call has it
-            hook(table, (columns[g],))
+    for table, column in zip(tables, columns, strict=True):
+        for hook in table._forward_pre_hooks.values():  # as a call of the table would tell who waits for it
+            hook(table, (column,))
     shape = (*columns[0].shape, tables[0].embedding_dim)
     mask = draw_mask(shape, rate) if rate and training else None
     total: Tensor = Sum.apply(ids, mask, tables, *(table.weight for table in tables))  # type: ignore[no-untyped-call]

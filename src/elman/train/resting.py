@@ -28,8 +28,6 @@ LARGE = 1024
 
 Group = dict[str, Any]
 State = dict[str, Tensor]
-Rested = dict[tuple[int, int, Move], tuple[Tensor, Tensor, Tensor, Tensor]]
-"""D and C after a move, then those before it, by whose numbers they are found (so they are held here)."""
 
 
 def rests(table: nn.Embedding) -> bool:
@@ -56,10 +54,6 @@ class RestingAdamW(torch.optim.AdamW):
     def __init__(self, groups: Iterable[Group], tables: Iterable[nn.Embedding], **options: Any) -> None:
         super().__init__(groups, fused=True, **options)
         self.tables = list(tables)
-        self._none = {
-            "decay": torch.ones(1),
-            "drift": torch.zeros(1),
-        }  # one of each for all, as `rest` likes them
         self._hooks = [table.register_forward_pre_hook(self._before_reading) for table in self.tables]
         for table in self.tables:
             table.sparse = True
@@ -67,10 +61,9 @@ class RestingAdamW(torch.optim.AdamW):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move the rows with a gradient, and all other parameters as AdamW does."""
-        rested: Rested = {}
         for table in self.tables:
             if table.weight.grad is not None:
-                self._move(table, *once_each(table.weight), rested)
+                self._move(table, *once_each(table.weight))
                 table.weight.grad = None  # AdamW passes over what has none
         super().step(closure)
 
@@ -78,7 +71,7 @@ class RestingAdamW(torch.optim.AdamW):
         """Bring every row up to date, and begin to count anew."""
         for table in self.tables:
             self._catch_up(table, np.arange(len(table.weight)))
-            self.state[table.weight] |= {**fresh_rests(len(table.weight)), **self._none}
+            self.state[table.weight] |= fresh_rests(len(table.weight))
 
     def release(self) -> None:
         """Settle, and give the tables back as they were."""
@@ -104,10 +97,10 @@ class RestingAdamW(torch.optim.AdamW):
         state: State = self.state[weight]
         if not state:
             state |= {"step": torch.zeros(()), "exp_avg": torch.zeros_like(weight)}
-            state |= {"exp_avg_sq": torch.zeros_like(weight), **fresh_rests(len(weight)), **self._none}
+            state |= {"exp_avg_sq": torch.zeros_like(weight), **fresh_rests(len(weight))}
         return state
 
-    def _move(self, table: nn.Embedding, rows: Tensor, slopes: Tensor, rested: Rested) -> None:
+    def _move(self, table: nn.Embedding, rows: Tensor, slopes: Tensor) -> None:
         """Move the rows by AdamW's own rule, and let the others rest."""
         state, group = self._state(table.weight), self._group(table.weight)
         state["step"] += 1
@@ -115,29 +108,25 @@ class RestingAdamW(torch.optim.AdamW):
         corrected = math.sqrt(1 - beta2**step)
         rate, keep = group["lr"] * corrected / (1 - beta1**step), 1 - group["lr"] * group["weight_decay"]
         move = Move(rate, keep, beta1, beta2, group["eps"] * corrected)
-        rest(state, move, rested)
+        rest(state, move)
         now = len(state["decay"]) - 1
         move_rows(in_memory(table.weight, state), move, rows.numpy(), slopes.numpy(), now)
 
 
 def fresh_rests(rows: int) -> State:
-    """Since which update each row rests, when all are up to date: float32, as torch makes it on loading."""
-    return {"since": torch.zeros(rows)}
+    """Since which update each row rests, and D and C of each such update, when all are up to date.
 
-
-def rest(state: State, move: Move, rested: Rested) -> None:
-    """Let an update go by: D and C of those before it grow by it, and those that rest from it on begin.
-
-    Tables that have the same D go by the same move: the second one finds what the first one ``rested``.
+    All are float32, because torch makes them so when an optimizer is loaded.
     """
-    decay, drift = state["decay"], state["drift"]
-    key = id(decay), id(drift), move
-    if key not in rested:
-        ages = torch.arange(len(decay), 0, -1, dtype=torch.float64)
-        missed = move.rate * (move.beta1 / math.sqrt(move.beta2)) ** ages
-        grown = torch.cat([drift * move.keep + missed.float(), torch.zeros(1)])
-        rested[key] = (torch.cat([decay * move.keep, torch.ones(1)]), grown, decay, drift)
-    state["decay"], state["drift"] = rested[key][:2]
+    return {"since": torch.zeros(rows), "decay": torch.ones(1), "drift": torch.zeros(1)}
+
+
+def rest(state: State, move: Move) -> None:
+    """Let an update go by: D and C of those before it grow by it, and those that rest from it on begin."""
+    ages = torch.arange(len(state["decay"]), 0, -1, dtype=torch.float64)
+    missed = move.rate * (move.beta1 / math.sqrt(move.beta2)) ** ages
+    state["drift"] = torch.cat([state["drift"] * move.keep + missed.float(), torch.zeros(1)])
+    state["decay"] = torch.cat([state["decay"] * move.keep, torch.ones(1)])
 
 
 def rests_of(state: State, group: Group) -> Rests:

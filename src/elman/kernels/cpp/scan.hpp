@@ -264,11 +264,12 @@ inline bool worth_own_rows(const Halves &halves, int64_t floats) {
     return bytes <= half_of_cache() && halves.fewest() >= (bytes <= half_of_cache() / 8 ? 4 : 8);
 }
 
-// How many groups of rows to go through all steps one after the other: as many as there are threads, or more, so that what a
+// How many groups of rows to go through all steps one after the other: as many for each thread, and so many that what a
 // group's step reads and writes stays in half of the cache beside the weights.
 inline int groups_of_rows(int64_t rows, int64_t floats_a_row, int threads) {
     const int64_t most = std::max<int64_t>(24, half_of_cache() / 2 / (4 * floats_a_row));
-    return static_cast<int>(std::max<int64_t>(threads, 2 * rows >= 3 * most ? (rows + most - 1) / most : 1));
+    const int64_t wanted = 2 * rows >= 3 * most ? (rows + most - 1) / most : 1;
+    return static_cast<int>((wanted + threads - 1) / threads * threads);
 }
 
 // Forward over time, chunk by chunk: the input products of some steps at once, then the steps one after the other.
@@ -280,7 +281,9 @@ class Run {
           row_size_(panels_ * C::saved), keep_(f.gates != nullptr), mixes_(f.reset || f.parent),
           wanted_(f.table_rows ? rows_.M : rows_ahead_of(row_size_, w_.D * row_size_)),
           widest_(rows_.steps() ? *std::max_element(rows_.count.begin(), rows_.count.end()) : 0),
-          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)), groups_(mixes_ || by_units_ ? 1 : groups_of_rows(widest_, row_size_ + 2 * H_ + w_.D, f.threads)), halves_(rows_, groups_),
+          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)),
+          groups_(mixes_ || by_units_ ? 1 : groups_of_rows(widest_, row_size_ + 2 * H_ + w_.D, f.threads)),
+          halves_(rows_, groups_),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, w_.D * row_size_)),
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
@@ -469,7 +472,8 @@ class Back {
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(std::max(block, rows_in_cache(row_size_))),
-          groups_(b.reset || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)), halves_(rows_, groups_),
+          groups_(b.reset || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)),
+          halves_(rows_, groups_),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)) {}
 
     void run() {

@@ -6,8 +6,10 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <stdexcept>
 
 #include "addresses.hpp"
@@ -20,7 +22,7 @@ using namespace elman;
 
 namespace {
 
-constexpr int abi = 8;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 9;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 using In = nb::ndarray<const float, nb::c_contig, nb::device::cpu>;
@@ -420,27 +422,6 @@ Packed packed_from(const nb::tuple &t) {
     return Layer(cell, nonlinearity, w_ih, w_hh, b_ih, b_hh).packed;
 }
 
-std::unique_ptr<Stepper> stepper(const nb::list &layers, const std::vector<std::string> &pools, float shortcut,
-                                 const In &head, const In &head_bias, int64_t sessions) {
-    std::vector<Packed> packed;
-    for (const nb::handle layer : layers) {
-        nb::tuple parts;
-        if (!nb::try_cast(layer, parts)) throw std::invalid_argument("a layer is a tuple");
-        packed.push_back(packed_from(parts));
-    }
-    if (packed.empty() || sessions < 1) throw std::invalid_argument("a stepper has at least one layer and one session");
-    for (size_t n = 1; n < packed.size(); ++n)
-        if (packed[n].D != packed[n - 1].H) throw std::invalid_argument("a layer does not read what the one below gives");
-    std::vector<Pool> kinds;
-    for (const std::string &name : pools) kinds.push_back(pool_named(name));
-    const int64_t H = packed.back().H;
-    const int64_t read = kinds.empty() ? H : H * static_cast<int64_t>(kinds.size()) + (shortcut != 0.0f ? packed[0].D : 0);
-    if (head.ndim() != 2) throw std::invalid_argument("the head has two dimensions");
-    const auto K = static_cast<int64_t>(head.shape(0));
-    expect(head, {K, read}, "head.weight"), expect(head_bias, {K}, "head.bias");
-    return std::make_unique<Stepper>(std::move(packed), std::move(kinds), shortcut, head.data(), head_bias.data(), K, sessions);
-}
-
 // float32 rows of somebody's array, held while this lives. A quarter of what nb::ndarray costs: a step takes less.
 class Rows2d {
   public:
@@ -459,6 +440,82 @@ class Rows2d {
   private:
     Py_buffer view_;
 };
+
+// Fresh arrays (S, K) to answer in: the rows of a larger one, made by the hundred, whose addresses need no asking.
+class Answers {
+  public:
+    struct Answer {
+        nb::object array;
+        float *numbers;
+    };
+    Answer next(int64_t S, int64_t K) {
+        if (left_.empty()) make(std::max<int64_t>(1, 1024 / (S * K)), S, K);
+        nb::object array = std::move(left_.back());
+        left_.pop_back();
+        return {std::move(array), first_ + static_cast<int64_t>(left_.size()) * S * K};
+    }
+
+  private:
+    void make(int64_t n, int64_t S, int64_t K) {
+        const nb::object all = nb::module_::import_("numpy").attr("empty")(nb::make_tuple(n, S, K), "float32");
+        first_ = nb::cast<nb::ndarray<float, nb::c_contig, nb::device::cpu>>(all).data();
+        for (const nb::handle array : all) left_.push_back(nb::borrow(array));
+    }
+    std::vector<nb::object> left_;
+    float *first_ = nullptr;
+};
+
+// What Python steps with. `as_rows` makes float32 (S, D) of whatever else was given, or says what is wrong with it.
+class OwnStepper : public Stepper {
+  public:
+    OwnStepper(Stepper &&stepper, nb::object as_rows)
+        : Stepper(std::move(stepper)), as_rows_(std::move(as_rows)), every_(static_cast<size_t>(sessions())) {
+        std::iota(every_.begin(), every_.end(), 0);
+    }
+    Answers::Answer fresh() { return answers_.next(sessions(), outputs()); }
+
+    nb::object said_to(nb::handle x, bool keep) {
+        const Answers::Answer answer = fresh();
+        try {
+            move(x, answer.numbers, keep);
+        } catch (const std::exception &) {
+            move(as_rows_(x), answer.numbers, keep);
+        }
+        return answer.array;
+    }
+
+  private:
+    void move(nb::handle x, float *answer, bool keep) {
+        const Rows2d in(x, sessions(), features(), PyBUF_CONTIG_RO, "x");
+        if (keep) step(in.data(), answer);
+        else step(in.data(), every_.data(), sessions(), answer, false);
+    }
+    nb::object as_rows_;
+    std::vector<int64_t> every_;
+    Answers answers_;
+};
+
+std::unique_ptr<OwnStepper> stepper(const nb::list &layers, const std::vector<std::string> &pools, float shortcut,
+                                    const In &head, const In &head_bias, int64_t sessions, const nb::object &as_rows) {
+    std::vector<Packed> packed;
+    for (const nb::handle layer : layers) {
+        nb::tuple parts;
+        if (!nb::try_cast(layer, parts)) throw std::invalid_argument("a layer is a tuple");
+        packed.push_back(packed_from(parts));
+    }
+    if (packed.empty() || sessions < 1) throw std::invalid_argument("a stepper has at least one layer and one session");
+    for (size_t n = 1; n < packed.size(); ++n)
+        if (packed[n].D != packed[n - 1].H) throw std::invalid_argument("a layer does not read what the one below gives");
+    std::vector<Pool> kinds;
+    for (const std::string &name : pools) kinds.push_back(pool_named(name));
+    const int64_t H = packed.back().H;
+    const int64_t read = kinds.empty() ? H : H * static_cast<int64_t>(kinds.size()) + (shortcut != 0.0f ? packed[0].D : 0);
+    if (head.ndim() != 2) throw std::invalid_argument("the head has two dimensions");
+    const auto K = static_cast<int64_t>(head.shape(0));
+    expect(head, {K, read}, "head.weight"), expect(head_bias, {K}, "head.bias");
+    return std::make_unique<OwnStepper>(
+        Stepper(std::move(packed), std::move(kinds), shortcut, head.data(), head_bias.data(), K, sessions), as_rows);
+}
 
 nb::ndarray<nb::numpy, float, nb::ndim<2>> fresh(int64_t rows, int64_t columns) {
     auto *memory = new float[static_cast<size_t>(rows * columns) + 1];
@@ -534,16 +591,12 @@ NB_MODULE(_native, module) {
     bind_addresses(module);
     bind_tensors(module);
     module.def("map", &map, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
-    nb::class_<Stepper>(module, "Stepper")
+    nb::class_<OwnStepper>(module, "Stepper")
         .def(nb::new_(&stepper))
-        .def("step",
-             [](Stepper &self, nb::handle x, nb::handle answer) {
-                 const Rows2d in(x, self.sessions(), self.features(), PyBUF_CONTIG_RO, "x");
-                 const Rows2d out(answer, self.sessions(), self.outputs(), PyBUF_CONTIG, "the answer");
-                 self.step(in.data(), out.data());
-             })
+        .def("step", [](OwnStepper &self, nb::handle x) { return self.said_to(x, true); })
+        .def("peek", [](OwnStepper &self, nb::handle x) { return self.said_to(x, false); })
         .def("step_rows",
-             [](Stepper &self, nb::handle x, const Ids &rows, nb::handle answer, bool keep) {
+             [](OwnStepper &self, nb::handle x, const Ids &rows, nb::handle answer, bool keep) {
                  const auto R = static_cast<int64_t>(rows.size());
                  for (int64_t r = 0; r < R; ++r)
                      if (rows.data()[r] < 0 || rows.data()[r] >= self.sessions()) throw std::invalid_argument("there is no such session");
@@ -555,7 +608,7 @@ NB_MODULE(_native, module) {
              },
              nb::arg(), nb::arg().noconvert(), nb::arg().none(), nb::arg())
         .def("look_up_in",
-             [](Stepper &self, const nb::tuple &tables) {
+             [](OwnStepper &self, const nb::tuple &tables) {
                  std::vector<Stepper::Table> found;
                  for (const nb::handle table : tables) {
                      In rows;
@@ -568,35 +621,36 @@ NB_MODULE(_native, module) {
              },
              nb::keep_alive<1, 2>())
         .def("read",
-             [](Stepper &self, const std::vector<int64_t> &ids, const std::optional<std::vector<int64_t>> &ends, nb::handle answer, bool shares) {
+             [](OwnStepper &self, const std::vector<int64_t> &ids, const std::optional<std::vector<int64_t>> &ends, bool shares) {
                  const auto &tables = self.tables();
                  if (self.sessions() != 1 || tables.empty()) throw std::invalid_argument("one session with tables reads symbols");
                  for (const auto *row : {&ids, ends ? &*ends : &ids}) {
                      if (row->size() != tables.size()) throw std::invalid_argument("one id for each table");
                      for (size_t g = 0; g < tables.size(); ++g) expect_ids(row->data() + g, 1, tables[g].V);
                  }
-                 const Rows2d out(answer, 1, self.outputs(), PyBUF_CONTIG, "the answer");
-                 self.read(ids.data(), ends ? ends->data() : nullptr, out.data());
-                 if (shares) kernels()->softmax(out.data(), 1, self.outputs());
+                 const Answers::Answer answer = self.fresh();
+                 self.read(ids.data(), ends ? ends->data() : nullptr, answer.numbers);
+                 if (shares) kernels()->softmax(answer.numbers, 1, self.outputs());
+                 return answer.array;
              },
-             nb::arg(), nb::arg().none(), nb::arg(), nb::arg())
+             nb::arg(), nb::arg().none(), nb::arg())
         .def_prop_ro("outputs", &Stepper::outputs)
-        .def("reset", [](Stepper &self) { self.reset(); })
+        .def("reset", [](OwnStepper &self) { self.reset(); })
         .def("reset_one",
-             [](Stepper &self, int64_t session) {
+             [](OwnStepper &self, int64_t session) {
                  if (session < 0 || session >= self.sessions()) throw std::invalid_argument("there is no such session");
                  self.reset(session);
              })
         .def_prop_ro("state_size", &Stepper::state_size)
         .def_prop_ro("widths", &Stepper::widths)
         .def("get_state",
-             [](Stepper &self) {
+             [](OwnStepper &self) {
                  auto copy = fresh(1, self.state_size());
                  std::memcpy(copy.data(), self.state(), static_cast<size_t>(self.state_size()) * sizeof(float));
                  return copy;
              })
         .def("set_state",
-             [](Stepper &self, const In &state) {
+             [](OwnStepper &self, const In &state) {
                  expect(state, {1, self.state_size()}, "state");
                  std::memcpy(self.state(), state.data(), static_cast<size_t>(self.state_size()) * sizeof(float));
              },

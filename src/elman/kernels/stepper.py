@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,46 +46,36 @@ class Stepper:
         if isinstance(sessions, bool) or not hasattr(sessions, "__index__") or sessions < 1:
             raise UsageError(f"sessions must be a whole number of at least 1, not {sessions!r}", code="E110")
         self.sessions, self.cell = sessions, cell
-        kind: Any = _compiled if type(cell) in KERNELS and compiled(*tensors.values()) else _plain
-        self._impl: Any = kind(settings, tensors, cell, task, sessions)
-        self._step: Any = self._impl.step
-        self._shape = None if kind is _plain else (sessions, int(self._impl.outputs))
-        pooled = task == "classify" and not cell.answers
-        self._width = None if kind is _plain else cell.hidden_size  # a compiled c is padded
-        self._names = _part_names(settings, cell, pooled=pooled)
-        self._fresh: list[np.ndarray] = []
-        self._every = np.arange(sessions)
         first = layer_params(cell, tensors, "_l0")
         self.features = int(first["weight_ih"].shape[1]) if "weight_ih" in first else None
+        self._compiled = type(cell) in KERNELS and compiled(*tensors.values())
+        if self._compiled:
+            as_rows = partial(as_steps, sessions=sessions, features=self.features)
+            self._impl: Any = _compiled(settings, tensors, cell, task, sessions, as_rows)
+            self.step = self._impl.step  # type: ignore[method-assign]  # a call in Python costs as much as a step
+        else:
+            self._impl = twins.Stepper(settings, tensors, cell, task, sessions, linear)
+        pooled = task == "classify" and not cell.answers
+        self._width = cell.hidden_size if self._compiled else None  # a compiled c is padded
+        self._names = _part_names(settings, cell, pooled=pooled)
 
     def step(self, x: np.ndarray) -> np.ndarray:
         """Take one step of every session: float32 (S, D) -> (S, K), logits or numbers."""
-        if self._shape is None:
-            said: np.ndarray = self._step(self._checked(x))
-            return said
-        if not self._fresh:
-            self._fresh = _fresh(self._shape)
-        answer = self._fresh.pop()
-        try:
-            self._step(x, answer)
-        except (TypeError, ValueError, BufferError):
-            self._step(self._checked(x), answer)
-        return answer
+        said: np.ndarray = self._impl.step(self._checked(x))
+        return said
 
     def peek(self, x: np.ndarray) -> np.ndarray:
         """Say what ``step`` would say to (S, D), and stay as it was."""
-        if self._shape is None:
-            said: np.ndarray = self._impl.step_rows(self._checked(x), self._every, keep=False)
-            return said
-        if not self._fresh:
-            self._fresh = _fresh(self._shape)
-        answer = self._fresh.pop()
-        self._impl.step_rows(x, self._every, answer, False)
-        return answer
+        said: np.ndarray
+        if self._compiled:
+            said = self._impl.peek(x)
+        else:
+            said = self._impl.step_rows(self._checked(x), np.arange(self.sessions), keep=False)
+        return said
 
     def look_up_in(self, tables: Sequence[np.ndarray]) -> bool:
         """Take the tables (V, D) that ``read`` looks symbols up in; False if there is no kernel for it."""
-        fits = self._shape is not None and self.sessions == 1 and len(tables) > 0 and compiled(*tables)
+        fits = self._compiled and self.sessions == 1 and len(tables) > 0 and compiled(*tables)
         if fits:
             self._impl.look_up_in(tuple(tables))
         return fits
@@ -101,11 +92,8 @@ class Stepper:
         shares
             Whether to answer with probabilities.
         """
-        if not self._fresh:
-            self._fresh = _fresh(self._shape or (1, 1))
-        answer = self._fresh.pop()
-        self._impl.read(ids, ends, answer, shares)
-        return answer
+        said: np.ndarray = self._impl.read(ids, ends, shares)
+        return said
 
     def step_rows(self, x: np.ndarray, rows: np.ndarray, *, keep: bool = True) -> np.ndarray:
         """Take one step of some sessions: float32 (R, D) -> (R, K); the others stay as they are.
@@ -118,10 +106,10 @@ class Stepper:
             False: say what would be said, and stay as it was.
         """
         x, rows = self._checked(x, len(rows)), self._checked_rows(rows)
-        if self._shape is None:
+        if not self._compiled:
             said: np.ndarray = self._impl.step_rows(x, rows, keep=keep)
             return said
-        answer = np.empty((len(rows), self._shape[1]), np.float32)
+        answer = np.empty((len(rows), self._impl.outputs), np.float32)
         self._impl.step_rows(x, rows, answer, keep)
         return answer
 
@@ -190,20 +178,19 @@ class Stepper:
         return rows
 
     def _checked(self, x: Any, rows: int | None = None) -> np.ndarray:
-        rows = self.sessions if rows is None else rows
-        try:
-            array = np.ascontiguousarray(x, np.float32)
-        except (TypeError, ValueError):
-            array = np.empty(0, np.float32)
-        if array.ndim != 2 or len(array) != rows or self.features not in (None, array.shape[1]):
-            message = f"a step takes numbers ({rows}, {self.features}), not {np.shape(x)}"
-            raise UsageError(message, code="E164", help="one row for each session")
-        return array
+        return as_steps(x, sessions=self.sessions if rows is None else rows, features=self.features)
 
 
-def _fresh(shape: tuple[int, int]) -> list[np.ndarray]:
-    """Fresh arrays: views of a larger one, which cost a third of making each."""
-    return list(np.empty((max(1, 1024 // max(1, shape[0] * shape[1])), *shape), np.float32))
+def as_steps(x: Any, *, sessions: int, features: int | None) -> np.ndarray:
+    """Make float32 (S, D) of what a step is given, or say what is wrong with it."""
+    try:
+        array = np.ascontiguousarray(x, np.float32)
+    except (TypeError, ValueError):
+        array = np.empty(0, np.float32)
+    if array.ndim != 2 or len(array) != sessions or features not in (None, array.shape[1]):
+        message = f"a step takes numbers ({sessions}, {features}), not {np.shape(x)}"
+        raise UsageError(message, code="E164", help="one row for each session")
+    return array
 
 
 def _part_names(settings: Shape, cell: Cell, *, pooled: bool) -> list[str]:
@@ -212,12 +199,14 @@ def _part_names(settings: Shape, cell: Cell, *, pooled: bool) -> list[str]:
     return names + (["sums", "most", "direct", "count"] if pooled else [])
 
 
-def _plain(settings: Shape, tensors: Tensors, cell: Cell, task: str, sessions: int) -> Any:
-    """The plain twin, with the head's product by its kernel where there is one."""
-    return twins.Stepper(settings, tensors, cell, task, sessions, linear)
-
-
-def _compiled(settings: Shape, tensors: Tensors, cell: Cell, task: str, sessions: int) -> Any:
+def _compiled(
+    settings: Shape,
+    tensors: Tensors,
+    cell: Cell,
+    task: str,
+    sessions: int,
+    as_rows: Callable[[Any], np.ndarray],
+) -> Any:
     """Pack the weights once."""
     layers = [
         (
@@ -231,4 +220,4 @@ def _compiled(settings: Shape, tensors: Tensors, cell: Cell, task: str, sessions
     pools = settings.pooling.split("+") if task == "classify" else []
     shortcut = float(settings.shortcut) if task == "classify" else 0.0
     head = np.ascontiguousarray(tensors["head.weight"]), np.ascontiguousarray(tensors["head.bias"])
-    return compiled.module.Stepper(layers, pools, shortcut, *head, sessions)
+    return compiled.module.Stepper(layers, pools, shortcut, *head, sessions, as_rows)

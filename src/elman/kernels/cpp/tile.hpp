@@ -115,6 +115,7 @@ ELMAN_INLINE void few_rows(int64_t panel, int64_t panels, int64_t row, int64_t r
 template <int NV, class T>
 void each_tile(int64_t first, int64_t panels, int64_t rows, int64_t of, int part, int parts, const T &tile) {
     constexpr int MR = rows_of(NV);
+    if (of <= 2) return part == 0 && rows > 0 ? few_rows<NV>(first, panels, 0, rows, tile) : void();  // no shares to work out
     const Shares shares(of, MR, parts);
     const int64_t mine = shares.first(part);
     if (part >= shares.tiles || mine >= rows) return;

@@ -28,16 +28,21 @@ struct Rnn {
         Vec a[P * MR * 2];
         ELMAN_UNROLL
         for (int k = 0; k < P * MR * 2; ++k) a[k] = acc[k / (MR * 2)][k / 2 % MR][k % 2];
-        if (activation == Activation::tanh) {
-            tanh_all(a);
-        } else if (activation == Activation::relu) {
-            ELMAN_UNROLL
-            for (int k = 0; k < P * MR * 2; ++k) a[k] = select(less(a[k], set(0.0f)), set(0.0f), a[k]);  // NaN stays
-        }
+        phi(a);
         ELMAN_UNROLL
         for (int k = 0; k < P * MR * 2; ++k) {
             const auto at = row(k / (MR * 2), k / 2 % MR);
             store_some(at.h_next + k % 2 * W, a[k], at.left - k % 2 * W);
+        }
+    }
+
+    template <int N>
+    ELMAN_INLINE void phi(Vec (&a)[N]) const {
+        if (activation == Activation::tanh) {
+            tanh_all(a);
+        } else if (activation == Activation::relu) {
+            ELMAN_UNROLL
+            for (int k = 0; k < N; ++k) a[k] = select(less(a[k], set(0.0f)), set(0.0f), a[k]);  // NaN stays
         }
     }
 

@@ -1,0 +1,37 @@
+"""One row of few units takes a way of its own; its bits are those that it has beside others, on every path."""
+
+import pytest
+import torch
+
+import elman.nn
+from elman.kernels.native import chosen_for_now, compiled
+from tests.marks import needs_kernels
+
+SIZES = [(1, 1), (5, 8), (40, 9), (8, 16), (16, 17), (2, 31), (33, 32), (32, 33)]
+
+
+@needs_kernels
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+@pytest.mark.parametrize("symbols", [False, True])
+@pytest.mark.parametrize(("D", "H"), SIZES)
+def test_a_row_alone_and_beside_others_gives_the_same_bits(D, H, symbols, nonlinearity):
+    torch.manual_seed(0)
+    layer = elman.nn.RNN(D, H, nonlinearity=nonlinearity, bidirectional=True)
+    x = torch.randint(D, (19, 4)) if symbols else torch.randn(19, 4, D)
+    first = torch.randn(2, 4, H)
+    for path in compiled.names()[:-1]:
+        with torch.no_grad(), chosen_for_now(path):
+            outputs, last = layer(x, first)
+            alone, final = layer(x[:, :1].contiguous(), first[:, :1].contiguous())
+        assert torch.equal(alone, outputs[:, :1])
+        assert torch.equal(final, last[:, :1])
+
+
+@needs_kernels
+def test_what_is_not_a_number_passes_through():
+    layer, x = elman.nn.RNN(3, 5), torch.randn(6, 1, 3)
+    x[2, 0, 1] = torch.nan
+    with torch.no_grad():
+        out = layer(x)[0]
+    assert out[:2].isfinite().all()
+    assert out[2:].isnan().all()

@@ -1,4 +1,4 @@
-"""One row of few units takes a way of its own; its bits are those that it has beside others, on every path."""
+"""One row of few units takes a way of its own: the same bits as beside others, on every path."""
 
 import pytest
 import torch

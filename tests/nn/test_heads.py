@@ -5,9 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from elman import kernels
-from elman.nn.heads import HEADS, ClassifyHead, OwnAnswer, TagHead, pool
-from tests.kernels.test_answer import POOLED
+from elman.nn.heads import HEADS, ClassifyHead, OwnAnswer, TagHead
 
 torch.set_num_threads(1)
 OUTPUTS = torch.tensor([[[1.0, -5.0], [7.0, 7.0], [-3.0, 2.0]], [[3.0, -1.0], [9.0, 9.0], [9.0, 9.0]]])
@@ -15,32 +13,6 @@ LENGTHS = torch.tensor([2, 0, 1])
 LOGITS = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
 TARGETS = torch.tensor([0, 2, 1, 1, 0])
 CLASS_WEIGHTS = torch.tensor([0.5, 2.0, 1.5])
-
-
-@pytest.mark.parametrize(("kind", "expected"), POOLED)
-def test_pool_reads_a_rows_own_steps_only(kind, expected):
-    np.testing.assert_array_equal(pool(OUTPUTS, LENGTHS, kind), expected)
-    np.testing.assert_array_equal(pool(OUTPUTS[:0], LENGTHS * 0, kind), torch.zeros(3, 2))
-
-
-@pytest.mark.parametrize("kind", ["mean", "max", "sum"])
-def test_pool_is_the_twin_of_the_kernel(kind):
-    outputs = torch.randn(9, 6, 4, generator=torch.Generator().manual_seed(0))
-    lengths = torch.tensor([3, 0, 9, 1, 7, 9])
-    np.testing.assert_allclose(
-        pool(outputs, lengths, kind),
-        kernels.pool(outputs.numpy(), lengths.numpy(), kind),
-        rtol=1e-5,
-        atol=1e-6,
-    )
-
-
-@pytest.mark.parametrize("kind", ["mean", "max", "sum"])
-def test_no_gradient_leaves_a_rows_own_steps(kind):
-    outputs = OUTPUTS.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(pool(outputs, LENGTHS, kind).sum(), outputs)
-    assert torch.equal(gradient[:, 1], torch.zeros(2, 2))
-    assert torch.equal(gradient[1, 2], torch.zeros(2))
 
 
 def test_the_head_reads_its_pools_in_their_order_then_what_comes_directly():

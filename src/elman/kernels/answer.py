@@ -91,6 +91,33 @@ def pool(outputs: np.ndarray, lengths: np.ndarray, kind: str) -> np.ndarray:
     return pooled
 
 
+def pool_back(
+    lengths: np.ndarray,
+    steps: int,
+    d_sum: np.ndarray | None,
+    greatest: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """Give the gradient of pooling by sum, maximum or both: (T, B, H), nought beyond a row's length.
+
+    Parameters
+    ----------
+    d_sum
+        (B, H): the gradient of the sums.
+    greatest
+        The outputs (T, B, H), their maxima (B, H) and the gradient of these (B, H); steps that are the
+        greatest together share it alike.
+    """
+    outputs, most, d_most = greatest or (None, None, None)
+    slopes = d_sum if d_sum is not None else d_most
+    if slopes is None:
+        raise TypeError("no gradient is given")
+    if not compiled(slopes, *(greatest or ())):
+        return twins.pool_back(lengths, steps, d_sum, greatest)
+    d_x = np.empty((steps, *slopes.shape), np.float32)
+    compiled.module.pool_back(lengths, d_sum, outputs, most, d_most, d_x, threads())
+    return d_x
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """exp(y_k) / Σ exp(y) over the last axis; never overflows."""
     return _softmax(logits, logs=False) if compiled(logits) else twins.softmax(logits)

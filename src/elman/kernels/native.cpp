@@ -287,15 +287,27 @@ void pool(const In &outputs, const Ids &lengths, int kind, const Out &pooled) {
     const nb::gil_scoped_release others_run;
     const Kernels &k = *kernels();
     parallel(1, [&](int, int) {
-        for (int64_t b = 0; b < B; ++b) {
-            float *row = pooled.data() + b * H;
-            const int64_t n = lengths.data()[b];
-            const float first = kind == 1 && n ? -INFINITY : 0.0f;
-            for (int64_t j = 0; j < H; ++j) row[j] = first;
-            for (int64_t t = 0; t < n; ++t) (kind == 1 ? k.max : k.add)(row, outputs.data() + (t * B + b) * H, H);
-            if (kind == 0 && n) k.divide(row, static_cast<float>(n), H);
-        }
+        const int64_t *n = lengths.data();
+        for (int64_t b = 0; b < B; ++b) std::fill_n(pooled.data() + b * H, H, kind == 1 && n[b] ? -INFINITY : 0.0f);
+        for (int64_t t = 0; t < T; ++t)
+            for (int64_t b = 0; b < B; ++b)
+                if (t < n[b]) (kind == 1 ? k.max : k.add)(pooled.data() + b * H, outputs.data() + (t * B + b) * H, H);
+        for (int64_t b = 0; b < B; ++b)
+            if (kind == 0 && n[b]) k.divide(pooled.data() + b * H, static_cast<float>(n[b]), H);
     });
+}
+
+// The gradient of pooling: d_sum (B, H), or d_most (B, H) with x (T, B, H) and its greatest numbers, or both -> d_x (T, B, H).
+void pool_back(const Ids &lengths, const Maybe<In> &d_sum, const Maybe<In> &x, const Maybe<In> &most, const Maybe<In> &d_most,
+               const Out &d_x, int threads) {
+    if (d_x.ndim() != 3) throw std::invalid_argument("d_x is (T, B, H)");
+    const auto T = static_cast<int64_t>(d_x.shape(0)), B = static_cast<int64_t>(d_x.shape(1)), H = static_cast<int64_t>(d_x.shape(2));
+    expect_lengths(lengths, T, B);
+    if (d_most && !(x && most)) throw std::invalid_argument("the gradient of the greatest needs x and its greatest");
+    const Pooled p{T, B, H, lengths.data(), data(x, {T, B, H}, "x"), data(most, {B, H}, "most"), data(d_sum, {B, H}, "d_sum"),
+                   data(d_most, {B, H}, "d_most"), d_x.data()};
+    const nb::gil_scoped_release others_run;
+    kernels()->pool_back(p, threads);
 }
 
 // pooled (B, E) = the sum of the rows of a table (U, E) that ids (T, B) name, t rising
@@ -573,6 +585,8 @@ NB_MODULE(_native, module) {
                nb::arg().noconvert(), nb::arg());
     module.def("softmax", &softmax, nb::arg().noconvert(), nb::arg());
     module.def("pool", &pool, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
+    module.def("pool_back", &pool_back, nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg().noconvert().none(),
+               nb::arg().noconvert().none(), nb::arg().noconvert().none(), nb::arg().noconvert(), nb::arg());
     module.def("pool_table", &pool_table, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     module.def("scan_tree", &scan_tree, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert().none(), nb::arg().noconvert(),
                nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());

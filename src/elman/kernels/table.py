@@ -29,7 +29,8 @@ class Mask:
     @property
     def scale(self) -> float:
         """What makes the others up for it."""
-        return float(np.float32(CHANCES / (CHANCES - self.dropped)))
+        kept = CHANCES - self.dropped
+        return float(np.float32(CHANCES / kept)) if kept else 0.0
 
     def factors(self) -> Floats:
         """What each number is multiplied by."""

@@ -99,6 +99,22 @@ def pool(outputs: np.ndarray, lengths: np.ndarray, kind: str) -> np.ndarray:
     return pooled
 
 
+def pool_back(
+    lengths: np.ndarray,
+    steps: int,
+    d_sum: np.ndarray | None,
+    greatest: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """The gradient of pooling, as the kernel has it."""
+    valid = np.arange(steps)[:, None, None] < lengths[:, None]
+    d_x = np.float32(0) if d_sum is None else np.where(valid, d_sum, np.float32(0))
+    if greatest is not None:
+        outputs, most, d_most = greatest
+        those = valid & (outputs == most)
+        d_x = d_x + those * (d_most / np.maximum(those.sum(0), 1).astype(d_most.dtype))
+    return np.asarray(d_x)
+
+
 def catch_up(table: Table, rests: Rests, ids: np.ndarray) -> None:
     """Each row that rested moves by what its rest leads to."""
     rows = np.unique(ids)

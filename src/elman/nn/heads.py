@@ -10,7 +10,9 @@ from torch.nn import functional
 
 from elman.cells import Cell
 from elman.kernels.forward import WHOLE
+from elman.nn.drop import drop
 from elman.nn.losses import nll
+from elman.nn.pool import pool
 from elman.nn.scan import valid_steps
 from elman.nn.settings import NetworkSettings
 
@@ -51,9 +53,10 @@ class ClassifyHead(nn.Module):
         self, outputs: Tensor, final: Tensor, lengths: Tensor, direct: Tensor | None = None
     ) -> Tensor:
         """(T, B, F), the final states (B, F), (B,), and (B, E) or None -> logits (B, K)."""
-        parts = [final if kind == "last" else pool(outputs, lengths, kind) for kind in self.kinds]
+        pooled = iter(pool(outputs, lengths, [kind for kind in self.kinds if kind != "last"]))
+        parts = [final if kind == "last" else next(pooled) for kind in self.kinds]
         parts += [] if direct is None else [direct]
-        features = functional.dropout(torch.cat(parts, dim=-1), self.dropout, self.training)
+        features = drop(torch.cat(parts, dim=-1), self.dropout, self.training)
         return functional.linear(features, self.weight, self.bias)
 
     loss = staticmethod(nll)
@@ -87,7 +90,7 @@ class TagHead(nn.Module):
         self, outputs: Tensor, final: Tensor, lengths: Tensor, direct: Tensor | None = None
     ) -> Tensor:
         """(T, B, F) -> (B, T, K), nought beyond a row's length; the rest is not read."""
-        read = functional.dropout(outputs, self.dropout, self.training)
+        read = drop(outputs, self.dropout, self.training)
         answers = functional.linear(read, self.weight, self.bias)
         return answers.masked_fill(~valid_steps(lengths, len(outputs)), 0).transpose(0, 1)
 
@@ -135,22 +138,6 @@ def draw_linear(weight: Tensor, bias: Tensor) -> None:
     bound = 1 / math.sqrt(weight.shape[1])
     nn.init.uniform_(weight, -bound, bound)
     nn.init.uniform_(bias, -bound, bound)
-
-
-def pool(outputs: Tensor, lengths: Tensor, kind: str) -> Tensor:
-    """Mean, maximum or sum over a row's own steps: (T, B, F), (B,) -> (B, F); length 0 gives 0.
-
-    What stands beyond a row's length must be finite; it is not counted.
-    """
-    full = bool((lengths == len(outputs)).all())  # nothing to leave out, which is dearer than the rest
-    valid = None if full else valid_steps(lengths, len(outputs)).to(outputs)
-    if kind in ("mean", "sum"):
-        total = (outputs if valid is None else outputs * valid).sum(0)
-        return total if kind == "sum" else total / lengths.clamp(min=1)[:, None]
-    if not len(outputs):
-        return outputs.new_zeros(outputs.shape[1:])
-    highest = (outputs if valid is None else outputs + valid.log()).amax(0)  # log 0 is -inf
-    return highest.masked_fill((lengths == 0)[:, None], 0)
 
 
 HEADS: dict[str, type[ClassifyHead] | type[TagHead]] = {"classify": ClassifyHead, "tag": TagHead}

@@ -16,9 +16,10 @@ from elman.kernels.forward import cell_of, input_width, tensor_shapes
 from elman.nn.check import check_class_weights, check_columns, check_inputs, check_used, choose_loss
 from elman.nn.chunks import Batch, Chunk
 from elman.nn.embed import embed
-from elman.nn.heads import ClassifyHead, make_head, pool
+from elman.nn.heads import ClassifyHead, make_head
 from elman.nn.layers import Recurrent, as_lengths
 from elman.nn.losses import LOSSES_OF_NUMBERS, nll, nll_of_steps
+from elman.nn.pool import pool
 from elman.nn.scan import valid_steps
 from elman.nn.settings import NetworkSettings
 from elman.nn.start import BUILT_IN, draw_first_weights, open_gates
@@ -193,7 +194,8 @@ class Network(nn.Module):
             return None
         if self.features:  # whatever stands beyond a row's length, NaN included
             read = read.masked_fill(~valid_steps(rows, len(read)), 0)
-        return shortcut * pool(read, rows, "sum") / rows.clamp(min=1).sqrt()[:, None]
+        (total,) = pool(read, rows, ["sum"])
+        return shortcut * total / rows.clamp(min=1).sqrt()[:, None]
 
     def _hot(self, ids: Tensor) -> Tensor:
         """(T, B, 1) -> (T, B, V): a 1 in the symbol's place; noughts for the unknown one, id 0."""

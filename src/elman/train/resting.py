@@ -151,7 +151,7 @@ def once_each(weight: Tensor) -> tuple[Tensor, Tensor]:
         raise TypeError("no sparse gradient")
     if not gradient.is_coalesced():
         ids, slopes = gradient._indices()[0].contiguous().numpy(), gradient._values().contiguous().numpy()
-        each_once = len(np.unique(ids)) == len(ids)  # as most come, but torch forgets it
+        each_once = np.bincount(ids, minlength=1).max() <= 1  # as most come, but torch forgets it
         rows, sums = (ids, slopes) if each_once else sum_rows(ids, slopes, len(weight))
         places, values = torch.from_numpy(rows)[None], torch.from_numpy(sums)
         gradient = torch.sparse_coo_tensor(

@@ -173,6 +173,13 @@ void drop_some(const Drop &mask, const float *x, float *y, int64_t n) {
     parallel(1, [&](int, int) { drop(mask, 0, x, y, n); });
 }
 
+void pool_back_rows(const Pooled &p, int threads) {
+    parallel(threads_for_rows(threads, p.T * p.B * p.H), [&](int part, int parts) {
+        const Floats shares(static_cast<size_t>(p.H));
+        pool_back(p, p.B * part / parts, p.B * (part + 1) / parts, shares.data());
+    });
+}
+
 void catch_up_rows(const Table &table, const Rests &rests, const int64_t *ids, int64_t n) {
     parallel(1, [&](int, int) { catch_up(table, rests, ids, n); });
 }
@@ -190,6 +197,6 @@ void move_some(const Table &table, const Move &move, const int64_t *rows, const 
 extern const Kernels table;
 const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, softmax,
                        log_softmax,           add,         take_max,    divide,       multiply,    scale,  map, pool_tree,
-                       embed_rows,            drop_some,   catch_up_rows, move_some, sum_rows};
+                       embed_rows,            drop_some,   pool_back_rows, catch_up_rows, move_some, sum_rows};
 
 }  // namespace elman::ELMAN_ISA

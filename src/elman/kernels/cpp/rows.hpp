@@ -1,6 +1,7 @@
 // Whole rows by plain loops: the compiler makes vectors of them, and vectors of any width give the same bits.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -42,6 +43,30 @@ inline void embed(const float *const *tables, const int64_t *ids, int64_t first,
             for (int64_t k = 0; k < E; ++k) row[k] += from[k];
         }
         if (mask.bits) drop(mask, m * E, row, row, E);
+    }
+}
+
+// Of rows pooled over time: d_x (T, B, H) for the rows first ... last - 1 of B, nought beyond a row's length. Each step takes
+// part in the row's sum; the steps that are the greatest share its gradient alike. `shares` is a place for H floats.
+inline void pool_back(const Pooled &p, int64_t first, int64_t last, float *shares) {
+    const int64_t H = p.H, next = p.B * H;
+    for (int64_t b = first; b < last; ++b) {
+        const float *d_sum = p.d_sum ? p.d_sum + b * H : nullptr, *most = p.d_most ? p.most + b * H : nullptr;
+        if (most) std::fill_n(shares, H, 0.0f);
+        for (int64_t t = 0; t < (most ? p.lengths[b] : 0); ++t) {
+            const float *__restrict x = p.x + t * next + b * H;
+            for (int64_t k = 0; k < H; ++k) shares[k] += x[k] == most[k] ? 1.0f : 0.0f;
+        }
+        for (int64_t k = 0; k < (most ? H : 0); ++k) shares[k] = p.d_most[b * H + k] / shares[k];
+        for (int64_t t = 0; t < p.T; ++t) {
+            float *__restrict d_x = p.d_x + t * next + b * H;
+            const bool own = t < p.lengths[b];
+            if (own && d_sum) std::memcpy(d_x, d_sum, static_cast<size_t>(H) * sizeof(float));
+            else std::fill_n(d_x, H, 0.0f);
+            if (!own || !most) continue;
+            const float *__restrict x = p.x + t * next + b * H;
+            for (int64_t k = 0; k < H; ++k) d_x[k] += x[k] == most[k] ? shares[k] : 0.0f;
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-// Rows of an embedding: their sums, and AdamW moving them one by one (train/resting.py has the equations).
+// Rows: those of an embedding, which AdamW moves one by one (train/resting.py has the equations), and those pooled over time.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,15 @@ struct Drop {
     const uint16_t *bits;  // null: nothing is dropped
     int32_t dropped;
     float scale;
+};
+
+// Rows pooled over time: what backward reads, and d_x, which it writes. Row b has lengths[b] of the T steps.
+struct Pooled {
+    int64_t T, B, H;
+    const int64_t *lengths;       // (B)
+    const float *x, *most;        // (T, B, H) and its greatest numbers (B, H); null without d_most
+    const float *d_sum, *d_most;  // (B, H) or null
+    float *d_x;                   // (T, B, H)
 };
 
 // A table of V rows of E floats, what AdamW remembers of each, and since which update each rests.

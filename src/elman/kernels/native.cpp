@@ -334,7 +334,7 @@ Table table_of(const Out &w, const Out &m, const Out &v, const Out &since) {
 }
 
 void catch_up_rows(const Out &w, const Out &m, const Out &v, const Out &since, const In &decay, const In &drift, const In &shrink_m,
-                   const In &shrink_v, const In &eps, const Ids &ids) {
+                   const In &shrink_v, const In &eps, const Ids &ids, int threads) {
     const Table table = table_of(w, m, v, since);
     const auto updates = static_cast<int64_t>(decay.ndim() == 1 ? decay.shape(0) : 0), n = static_cast<int64_t>(ids.size());
     if (updates < 1) throw std::invalid_argument("decay has one number for each update");
@@ -345,7 +345,7 @@ void catch_up_rows(const Out &w, const Out &m, const Out &v, const Out &since, c
             throw std::invalid_argument("a row rests since an update that is not there");
     const nb::gil_scoped_release others_run;
     const Rests rests{updates - 1, decay.data(), drift.data(), shrink_m.data(), shrink_v.data(), eps.data()};
-    kernels()->catch_up(table, rests, ids.data(), n);
+    kernels()->catch_up(table, rests, ids.data(), n, threads);
 }
 
 void move_some(const Out &w, const Out &m, const Out &v, const Out &since, float rate, float keep, float beta1, float beta2, float eps,
@@ -360,12 +360,13 @@ void move_some(const Out &w, const Out &m, const Out &v, const Out &since, float
 
 using Places = nb::ndarray<int64_t, nb::c_contig, nb::device::cpu>;
 
-int64_t sum_of_rows(const Ids &ids, const In &slopes, int64_t left_out, const Places &place, const Places &rows, const Out &sums) {
+int64_t sum_of_rows(const Ids &ids, const In &slopes, int64_t left_out, const Places &place, const Places &rows, const Out &sums,
+                    int threads) {
     const auto n = static_cast<int64_t>(ids.size()), E = static_cast<int64_t>(slopes.ndim() == 2 ? slopes.shape(1) : 0);
     expect(slopes, {n, E}, "slopes"), expect(sums, {n, E}, "sums"), expect(rows, {n}, "rows");
     expect_ids(ids.data(), n, static_cast<int64_t>(place.size()));
     const nb::gil_scoped_release others_run;
-    return kernels()->sum_rows(ids.data(), slopes.data(), n, E, left_out, place.data(), rows.data(), sums.data());
+    return kernels()->sum_rows(ids.data(), slopes.data(), n, E, left_out, place.data(), rows.data(), sums.data(), threads);
 }
 
 using Bits = nb::ndarray<const uint16_t, nb::c_contig, nb::device::cpu>;
@@ -394,12 +395,12 @@ void embed(const std::vector<In> &tables, const Ids &ids, const Out &y, const Ma
     kernels()->embed(rows.data(), ids.data(), M, G, E, mask, y.data(), threads);
 }
 
-void drop(const In &x, const Out &y, const Bits &bits, int dropped, float scale) {
+void drop(const In &x, const Out &y, const Bits &bits, int dropped, float scale, int threads) {
     if (x.size() != y.size()) throw std::invalid_argument("x and y differ in size");
     const auto n = static_cast<int64_t>(x.size());
     const Drop mask = drop_of(bits, n, dropped, scale);
     const nb::gil_scoped_release others_run;
-    kernels()->drop(mask, x.data(), y.data(), n);
+    kernels()->drop(mask, x.data(), y.data(), n, threads);
 }
 
 // y (M, K) = y * scale + shift, in place
@@ -594,13 +595,14 @@ NB_MODULE(_native, module) {
                nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert());
     module.def("embed", &embed, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg("bits").noconvert() = nb::none(),
                nb::arg("dropped") = 0, nb::arg("scale") = 1.0f, nb::arg("threads") = 1);
-    module.def("drop", &drop, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg());
+    module.def("drop", &drop, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg(), nb::arg());
     module.def("catch_up", &catch_up_rows, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
-               nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
+               nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
+               nb::arg());
     module.def("move_rows", &move_some, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert(),
                nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg());
     module.def("sum_rows", &sum_of_rows, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg(), nb::arg().noconvert(), nb::arg().noconvert(),
-               nb::arg().noconvert());
+               nb::arg().noconvert(), nb::arg());
     module.def("scale", &scale, nb::arg().noconvert(), nb::arg().noconvert(), nb::arg().noconvert());
     bind_addresses(module);
     bind_tensors(module);

@@ -92,7 +92,7 @@ def catch_up(table: Table, rests: Rests, ids: Ids) -> None:
         return
     parts = rests.decay, rests.drift, rests.shrink_mean, rests.shrink_square, rests.eps
     with _checked(len(table.weight)):
-        compiled.module.catch_up(*table.arrays(), *parts, ids)
+        compiled.module.catch_up(*table.arrays(), *parts, ids, threads())
 
 
 def move_rows(table: Table, move: Move, rows: Ids, slopes: Floats, now: int) -> None:
@@ -117,7 +117,7 @@ def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -
         return twins.sum_rows(ids[there], slopes[there])
     rows, sums, none = np.empty_like(ids), np.empty_like(slopes), -1 if left_out is None else left_out
     with _checked(size):
-        found = compiled.module.sum_rows(ids, slopes, none, np.full(size, -1), rows, sums)
+        found = compiled.module.sum_rows(ids, slopes, none, np.full(size, -1), rows, sums, threads())
     return rows[:found], sums[:found]
 
 
@@ -140,7 +140,7 @@ def drop_some(values: Floats, mask: Mask) -> Floats:
     if not compiled(values):
         return values * mask.factors().reshape(values.shape)
     left = np.empty_like(values)
-    compiled.module.drop(values, left, mask.bits, mask.dropped, mask.scale)
+    compiled.module.drop(values, left, mask.bits, mask.dropped, mask.scale, threads())
     return left
 
 

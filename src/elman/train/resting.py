@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -123,19 +124,29 @@ def fresh_rests(rows: int) -> State:
 
 def rest(state: State, move: Move) -> None:
     """Let an update go by: D and C of those before it grow by it, and those that rest from it on begin."""
-    ages = torch.arange(len(state["decay"]), 0, -1, dtype=torch.float64)
-    missed = move.rate * (move.beta1 / math.sqrt(move.beta2)) ** ages
-    state["drift"] = torch.cat([state["drift"] * move.keep + missed.float(), torch.zeros(1)])
+    missed = torch.from_numpy(_missed(move.rate, move.beta1 / math.sqrt(move.beta2), len(state["decay"])))
+    state["drift"] = torch.cat([state["drift"] * move.keep + missed, torch.zeros(1)])
     state["decay"] = torch.cat([state["decay"] * move.keep, torch.ones(1)])
 
 
 def rests_of(state: State, group: Group) -> Rests:
     """What the kernel needs to bring rows up to date."""
-    beta1, beta2 = group["betas"]
-    ages = np.arange(len(state["decay"]) - 1, -1, -1.0)
-    eps = group["eps"] * np.sqrt(1 - beta2 ** (float(state["step"]) - ages + 1))  # of the first one missed
-    shrinks = [values.astype(np.float32) for values in (beta1**ages, beta2**ages, eps)]
-    return Rests(state["decay"].numpy(), state["drift"].numpy(), *shrinks)
+    decay, drift = state["decay"].numpy(), state["drift"].numpy()
+    return Rests(decay, drift, *_shrinks(*group["betas"], group["eps"], float(state["step"]), len(decay)))
+
+
+@lru_cache(maxsize=4)  # every table asks for the same
+def _missed(rate: float, shrink: float, count: int) -> np.ndarray:
+    """By how much an update more moves those that rest since ``count`` updates ago, ..., since 1 ago."""
+    return (rate * shrink ** np.arange(count, 0, -1.0)).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _shrinks(beta1: float, beta2: float, eps: float, step: float, count: int) -> tuple[np.ndarray, ...]:
+    """What rests since each update leave of m and v, and the ε of the first one missed."""
+    ages = np.arange(count - 1, -1, -1.0)
+    scaled = eps * np.sqrt(1 - beta2 ** (step - ages + 1))
+    return tuple(values.astype(np.float32) for values in (beta1**ages, beta2**ages, scaled))
 
 
 def in_memory(weight: Tensor, state: State) -> Table:

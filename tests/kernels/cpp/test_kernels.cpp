@@ -289,7 +289,7 @@ void rows_of_tables() {
     const Table table{V, E, w.data(), m.data(), v.data(), since.data()};
     const int64_t ids[] = {8, 1, 8, 0, 2};
     const Kernels &k = *kernels();
-    k.catch_up(table, {2, decay.data(), drift.data(), shrink_m.data(), shrink_v.data(), eps.data()}, ids, 5);
+    k.catch_up(table, {2, decay.data(), drift.data(), shrink_m.data(), shrink_v.data(), eps.data()}, ids, 5, 2);
     for (int64_t i = 0; i < V * E; ++i) {
         const bool read = i / E == 8 || i / E == 1 || i / E == 0;
         const size_t l = i / E == 0 ? 0 : 1, at = static_cast<size_t>(i);
@@ -301,11 +301,11 @@ void rows_of_tables() {
     std::vector<int64_t> place(V, -1);
     const Numbers slopes = draw(5 * E, 1);
     Numbers sums(5 * E);
-    expect(k.sum_rows(ids, slopes.data(), 5, E, -1, place.data(), rows, sums.data()) == 4, "different rows");
+    expect(k.sum_rows(ids, slopes.data(), 5, E, -1, place.data(), rows, sums.data(), 2) == 4, "different rows");
     expect(rows[0] == 8 && rows[1] == 1 && rows[2] == 0 && rows[3] == 2, "rows as they first appear");
     expect(sums[3] == slopes[3] + slopes[2 * E + 3] && place == std::vector<int64_t>(V, -1), "sums of rows");
-    expect(k.sum_rows(ids, slopes.data(), 5, E, 8, place.data(), rows, sums.data()) == 3 && rows[0] == 1, "an id that is left out");
-    k.sum_rows(ids, slopes.data(), 5, E, -1, place.data(), rows, sums.data());
+    expect(k.sum_rows(ids, slopes.data(), 5, E, 8, place.data(), rows, sums.data(), 2) == 3 && rows[0] == 1, "an id that is left out");
+    k.sum_rows(ids, slopes.data(), 5, E, -1, place.data(), rows, sums.data(), 2);
     const Numbers w1 = w, m1 = m, v1 = v;
     k.move_rows(table, {0.1f, 0.9f, 0.9f, 0.99f, 1e-8f}, rows, sums.data(), 4, 3, 2);
     const double g = sums[5], mean = 0.9 * m1[8 * E + 5] + 0.1 * g, square = 0.99 * v1[8 * E + 5] + 0.01 * g * g;
@@ -317,7 +317,7 @@ void rows_of_tables() {
     k.embed(tables, ids, 2, 2, E, {nullptr, 0, 1}, y.data(), 2);  // rows (8, 1) and (8, 0)
     expect(y[3] == w[8 * E + 3] + m[E + 3] && y[E + 3] == w[8 * E + 3] + m[3], "sums of two tables");
     k.embed(tables, ids, 2, 2, E, {bits.data(), 8, 1.5f}, z.data(), 1);
-    k.drop({bits.data(), 8, 1.5f}, y.data(), y.data(), 2 * E);
+    k.drop({bits.data(), 8, 1.5f}, y.data(), y.data(), 2 * E, 2);
     expect(y == z && z[1] == 0 && z[2] != 0 && z[3] != 0 && z[4] == 0, "what dropout leaves");
 }
 

@@ -169,8 +169,11 @@ void embed_rows(const float *const *tables, const int64_t *ids, int64_t M, int64
     });
 }
 
-void drop_some(const Drop &mask, const float *x, float *y, int64_t n) {
-    parallel(1, [&](int, int) { drop(mask, 0, x, y, n); });
+void drop_some(const Drop &mask, const float *x, float *y, int64_t n, int threads) {
+    parallel(threads_for_rows(threads, n), [&](int part, int parts) {
+        const int64_t from = n * part / parts, to = n * (part + 1) / parts;
+        drop(mask, from, x + from, y + from, to - from);
+    });
 }
 
 void pool_back_rows(const Pooled &p, int threads) {
@@ -180,8 +183,19 @@ void pool_back_rows(const Pooled &p, int threads) {
     });
 }
 
-void catch_up_rows(const Table &table, const Rests &rests, const int64_t *ids, int64_t n) {
-    parallel(1, [&](int, int) { catch_up(table, rests, ids, n); });
+void catch_up_rows(const Table &table, const Rests &rests, const int64_t *ids, int64_t n, int threads) {
+    parallel(threads_for_rows(threads, n * table.E), [&](int part, int parts) { catch_up(table, rests, ids, n, part, parts); });
+}
+
+int64_t sum_rows(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *place, int64_t *rows,
+                 float *sums, int threads) {
+    std::vector<int64_t> sum_of(static_cast<size_t>(n));
+    const int64_t found = place_rows(ids, n, left_out, place, rows, sum_of.data()), lines = (E + W - 1) / W;
+    parallel(threads_for_rows(threads, n * E), [&](int part, int parts) {
+        const int64_t from = lines * part / parts * W, to = std::min(E, lines * (part + 1) / parts * W);
+        sum_columns(sum_of.data(), slopes, n, E, from, to, sums);
+    });
+    return found;
 }
 
 void move_some(const Table &table, const Move &move, const int64_t *rows, const float *slopes, int64_t n, int64_t now, int threads) {

@@ -146,12 +146,12 @@ struct Kernels {
     void (*pool_tree)(int kind, const float *x, const int64_t *ids, const int64_t *parent, int64_t M, int64_t H, float *upto);
     // rows (rows.hpp): sums of embeddings, what dropout leaves of n numbers, the gradient of pooling, AdamW's moves
     void (*embed)(const float *const *tables, const int64_t *ids, int64_t M, int64_t G, int64_t E, const Drop &mask, float *y, int threads);
-    void (*drop)(const Drop &mask, const float *x, float *y, int64_t n);
+    void (*drop)(const Drop &mask, const float *x, float *y, int64_t n, int threads);
     void (*pool_back)(const Pooled &p, int threads);
-    void (*catch_up)(const Table &table, const Rests &rests, const int64_t *ids, int64_t n);
+    void (*catch_up)(const Table &table, const Rests &rests, const int64_t *ids, int64_t n, int threads);
     void (*move_rows)(const Table &table, const Move &move, const int64_t *rows, const float *slopes, int64_t n, int64_t now, int threads);
     int64_t (*sum_rows)(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *place, int64_t *rows,
-                        float *sums);
+                        float *sums, int threads);
 };
 
 int64_t gate_width(Cell cell, int64_t H);  // floats that `gates` holds for a row

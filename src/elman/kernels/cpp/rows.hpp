@@ -70,13 +70,13 @@ inline void pool_back(const Pooled &p, int64_t first, int64_t last, float *share
     }
 }
 
-// Brings the n rows of `ids` up to date; one named twice moves once.
-inline void catch_up(const Table &table, const Rests &rests, const int64_t *ids, int64_t n) {
+// Brings those of the n rows of `ids` up to date that are this part's, one in `parts`; one named twice moves once.
+inline void catch_up(const Table &table, const Rests &rests, const int64_t *ids, int64_t n, int part, int parts) {
+    const auto rested = [&](int64_t i) { return ids[i] % parts == part && table.since[ids[i]] < static_cast<float>(rests.now); };
     for (int64_t i = 0; i < n; ++i) {
-        if (const int64_t next = i + rows_of_table_ahead; next < n && table.since[ids[next]] < static_cast<float>(rests.now))
-            ask_for_row(table, ids[next]);
+        if (const int64_t next = i + rows_of_table_ahead; next < n && rested(next)) ask_for_row(table, ids[next]);
+        if (!rested(i)) continue;
         const auto since = static_cast<int64_t>(table.since[ids[i]]);
-        if (since >= rests.now) continue;
         const float decay = rests.decay[since], drift = rests.drift[since];
         const float shrink_m = rests.shrink_m[since], shrink_v = rests.shrink_v[since], eps = rests.eps[since];
         float *__restrict w = table.w + ids[i] * table.E, *__restrict m = table.m + ids[i] * table.E;
@@ -108,24 +108,30 @@ inline void move_rows(const Table &table, const Move &move, const int64_t *rows,
     }
 }
 
-// Adds up the slopes (n, E) of equal ids, in their order, but for the id `left_out`; rows come as they first appear. `place`
-// (V) is -1 before and after; `rows` has room for n, `sums` for (n, E). Returns how many rows there are.
-inline int64_t sum_rows(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *place, int64_t *rows,
-                        float *sums) {
+// Which sum each of n slopes goes to, but for those of the id `left_out` (-1); rows come as they first appear. `place` (V) is
+// -1 before and after; `rows` and `sum_of` have room for n. Returns how many rows there are.
+inline int64_t place_rows(const int64_t *ids, int64_t n, int64_t left_out, int64_t *place, int64_t *rows, int64_t *sum_of) {
     int64_t found = 0;
     for (int64_t i = 0; i < n; ++i) {
-        if (ids[i] == left_out) continue;
-        const float *__restrict slope = slopes + i * E;
-        if (place[ids[i]] < 0) {
-            place[ids[i]] = found, rows[found] = ids[i];
-            std::memcpy(sums + found++ * E, slope, static_cast<size_t>(E) * sizeof(float));
-            continue;
-        }
-        float *__restrict sum = sums + place[ids[i]] * E;
-        for (int64_t k = 0; k < E; ++k) sum[k] += slope[k];
+        const bool kept = ids[i] != left_out;
+        if (kept && place[ids[i]] < 0) place[ids[i]] = found, rows[found++] = ids[i];
+        sum_of[i] = kept ? place[ids[i]] : -1;
     }
     for (int64_t i = 0; i < found; ++i) place[rows[i]] = -1;
     return found;
+}
+
+// Adds up the columns `from` to `to` - 1 of slopes (n, E) that go to the same sum, in their order.
+inline void sum_columns(const int64_t *sum_of, const float *slopes, int64_t n, int64_t E, int64_t from, int64_t to, float *sums) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; ++i) {
+        if (sum_of[i] < 0) continue;
+        const float *__restrict slope = slopes + i * E;
+        float *__restrict sum = sums + sum_of[i] * E;
+        if (sum_of[i] == found) std::memcpy(sum + from, slope + from, static_cast<size_t>(to - from) * sizeof(float)), ++found;
+        else
+            for (int64_t k = from; k < to; ++k) sum[k] += slope[k];
+    }
 }
 
 }  // namespace elman::ELMAN_ISA

@@ -71,6 +71,11 @@ struct Shape {
     }
 };
 
+void lend(uintptr_t region, uintptr_t part, uintptr_t parts) {
+    lend_threads({reinterpret_cast<decltype(Lender::region)>(region), reinterpret_cast<decltype(Lender::part)>(part),
+                  reinterpret_cast<decltype(Lender::parts)>(parts)});
+}
+
 nb::tuple kept(int cell, int64_t H) {
     return nb::make_tuple(kept_gates(static_cast<Cell>(cell), H), kept_cells(static_cast<Cell>(cell), H));
 }
@@ -82,12 +87,13 @@ void forward_at(int cell, int activation, int64_t T, int64_t B, int64_t D, int64
                 uintptr_t out, uintptr_t hn, uintptr_t cn, bool keep, uintptr_t gates, uintptr_t cells, int threads) {
     Shape shape(cell, activation, T, B, D, H, reverse, packed, lengths);
     shape.weigh(w_ih, w_hh, b_ih, b_hh);
+    const Borrowed borrowed(threads);
     Scan s{};
     s.layout = shape.layout, s.x = at<const float>(x), s.ids = shape.ids(ids), s.h0 = at<const float>(h0), s.c0 = at<const float>(c0);
     s.out = at<float>(out), s.out_stride = H, s.hn = at<float>(hn), s.cn = at<float>(cn);
-    s.keep = keep, s.gates = at<float>(gates), s.cells = at<float>(cells), s.threads = threads;
+    s.keep = keep, s.gates = at<float>(gates), s.cells = at<float>(cells), s.threads = borrowed.threads;
     const nb::gil_scoped_release others_run;
-    const Packed weights = kernels_for(multiply_adds(shape.weights.cell, shape.steps(), D, H), H, keep)->pack(shape.weights, threads);
+    const Packed weights = kernels_for(multiply_adds(shape.weights.cell, shape.steps(), D, H), H, keep)->pack(shape.weights, s.threads);
     s.weights = &weights;
     run(s);
 }
@@ -98,18 +104,20 @@ void backward_at(int cell, int activation, int64_t T, int64_t B, int64_t D, int6
                  uintptr_t d_b_ih, uintptr_t d_b_hh, uintptr_t d_h0, uintptr_t d_c0, int threads) {
     Shape shape(cell, activation, T, B, D, H, reverse, packed, lengths);
     shape.weigh(w_ih, w_hh, 0, 0);
+    const Borrowed borrowed(threads);
     BackScan b{};
     b.weights = &shape.weights, b.layout = shape.layout, b.x = at<const float>(x), b.ids = shape.ids(ids);
     b.h0 = at<const float>(h0), b.c0 = at<const float>(c0), b.out = at<const float>(out);
     b.gates = at<const float>(gates), b.cells = at<const float>(cells);
     b.d_out = at<const float>(d_out), b.d_hn = at<const float>(d_hn), b.d_cn = at<const float>(d_cn), b.d_x = at<float>(d_x);
     b.d_w_ih = at<float>(d_w_ih), b.d_w_hh = at<float>(d_w_hh), b.d_b_ih = at<float>(d_b_ih), b.d_b_hh = at<float>(d_b_hh);
-    b.d_h0 = at<float>(d_h0), b.d_c0 = at<float>(d_c0), b.threads = threads;
+    b.d_h0 = at<float>(d_h0), b.d_c0 = at<float>(d_c0), b.threads = borrowed.threads;
     const nb::gil_scoped_release others_run;
     run_back(b);
 }
 
 void bind_addresses(nb::module_ &module) {
+    module.def("lend_threads", &lend, "Give the kernels somebody's threads: the addresses of three functions of libgomp, or 0.");
     module.def("forward_at", &forward_at, "One layer in one direction; every array by its address, 0 for none. Nothing is checked but values.");
     module.def("backward_at", &backward_at, "The gradients of forward_at, by addresses, 0 for what is not wanted.");
     module.def("kept", &kept, "Floats of a step and row that backward needs: gates, cells.");

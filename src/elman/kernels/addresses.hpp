@@ -7,6 +7,7 @@
 #include <cstdint>
 
 // One layer in one direction; every array by its address, 0 for none. Nothing is checked but values (`Shape`).
+// `threads` below 0: as many of the threads that were lent (`Borrowed`).
 void forward_at(int cell, int activation, int64_t T, int64_t B, int64_t D, int64_t H, bool reverse, bool packed, uintptr_t lengths,
                 uintptr_t x, uintptr_t ids, uintptr_t w_ih, uintptr_t w_hh, uintptr_t b_ih, uintptr_t b_hh, uintptr_t h0, uintptr_t c0,
                 uintptr_t out, uintptr_t hn, uintptr_t cn, bool keep, uintptr_t gates, uintptr_t cells, int threads);

@@ -17,6 +17,7 @@ from elman import cells
 from elman.cells import Cell, Params, State
 from elman.errors import UsageError
 from elman.kernels.native import chosen, compiled
+from elman.nn.lent import lend_threads
 
 KINDS: dict[type[Cell], int] = {cells.RNN: 0, cells.LSTM: 1, cells.GRU: 2}
 """The cells that have a kernel, and their numbers in C++."""
@@ -31,6 +32,8 @@ _transformed = torch._C._are_functorch_transforms_active
 """Whether ``torch.func`` is at work, whose tensors are not what they seem."""
 TENSORS = compiled.module is not None and compiled.module.open_tensors(Tensor, torch.nn.Parameter)
 """Whether the compiled module can read torch's tensors themselves (torch 2.10 and later)."""
+LENT = compiled.module is not None and lend_threads(compiled.module)
+"""Whether the kernels run on torch's own threads where they go by torch's number of them."""
 
 
 class How(NamedTuple):
@@ -214,8 +217,8 @@ def at(a: Tensor | None) -> int:
 
 
 def threads() -> int:
-    """As many as torch may use, but for a number that was set for the kernels themselves."""
-    return chosen[0] or torch.get_num_threads()
+    """How many threads a kernel may use: below 0 as many of torch's own, unless a number was set for kernels."""
+    return chosen[0] or -torch.get_num_threads()
 
 
 class Eager(torch.autograd.Function):

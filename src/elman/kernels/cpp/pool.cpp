@@ -112,26 +112,47 @@ class Pool {
 std::atomic<Pool *> pool{nullptr};
 std::atomic_flag busy = ATOMIC_FLAG_INIT;
 
+// Workers of OpenMP spin for milliseconds after every operation of torch's: threads of ours beside them would get half a
+// processor each. So whoever goes by torch's number of threads runs on torch's own.
+Lender lender;
+thread_local bool borrows = false;
+
+void part_of_region(void *body) {
+    const Flush flush;
+    (*static_cast<const Body *>(body))(lender.part(), lender.parts());
+}
+
 // the threads of the parent are not there: leave its pool alone and start another when one is needed
 void after_fork() {
     pool.store(nullptr);
+    lender = {};
     busy.clear();
+}
+
+void mind_forks() {
+    static const int registered = pthread_atfork(nullptr, nullptr, after_fork);
+    static_cast<void>(registered);
 }
 
 }  // namespace
 
 bool poison = false;
 
+void lend_threads(const Lender &given) { mind_forks(), lender = given; }
+
+Borrowed::Borrowed(int wanted) : threads(std::max(1, std::abs(wanted))) { borrows = wanted < 0 && lender.region; }
+Borrowed::~Borrowed() { borrows = false; }
+
 void parallel(int threads, Body body) {
+    if (depth) return body(0, 1);
+    if (threads > 1 && borrows) return lender.region(part_of_region, &body, static_cast<unsigned>(threads), 0);
     if (threads > 1 && !busy.test_and_set(std::memory_order_acquire)) {
-        static const int registered = pthread_atfork(nullptr, nullptr, after_fork);
-        static_cast<void>(registered);
+        mind_forks();
         if (!pool.load()) pool.store(new Pool);
         pool.load()->run(threads, body);
         busy.clear(std::memory_order_release);
         return;
     }
-    if (depth) return body(0, 1);
     const Flush flush;
     body(0, 1);
 }

@@ -321,6 +321,26 @@ void rows_of_tables() {
     expect(y == z && z[1] == 0 && z[2] != 0 && z[3] != 0 && z[4] == 0, "what dropout leaves");
 }
 
+void pooled_rows() {
+    constexpr int64_t T = 3, B = 2, H = 5;
+    Numbers x = draw(T * B * H, 1), most(B * H, -1e30f), d_sum = draw(B * H, 1), d_most = draw(B * H, 1), d_x(T * B * H, 7);
+    x[2] = x[B * H + 2] = 5;  // row 0: two steps are the greatest together
+    const int64_t lengths[] = {2, 3};
+    for (int64_t t = 0; t < T; ++t)
+        for (int64_t i = 0; i < B * H; ++i)
+            if (t < lengths[i / H]) most[i] = std::max(most[i], x[t * B * H + i]);
+    kernels()->pool_back({T, B, H, lengths, x.data(), most.data(), d_sum.data(), d_most.data(), d_x.data()}, 2);
+    expect(d_x[2] == d_sum[2] + d_most[2] / 2 && d_x[B * H + 2] == d_x[2], "steps that are the greatest together share its gradient");
+    for (int64_t i = 0; i < B * H; ++i) {
+        double all = 0;
+        for (int64_t t = 0; t < T; ++t) all += d_x[t * B * H + i];
+        expect(std::fabs(all - (lengths[i / H] * double(d_sum[i]) + d_most[i])) < 1e-5, "no part of a gradient is lost");
+        if (i < H) expect(d_x[2 * B * H + i] == 0, "nothing goes beyond a row's length");
+    }
+    kernels()->pool_back({T, B, H, lengths, nullptr, nullptr, d_sum.data(), nullptr, d_x.data()}, 1);
+    expect(d_x[0] == d_sum[0] && d_x[2 * B * H] == 0, "the gradient of sums alone");
+}
+
 }  // namespace
 
 int main() {
@@ -329,6 +349,7 @@ int main() {
     trees();
     steps_and_answers();
     rows_of_tables();
+    pooled_rows();
     std::printf("%d failures\n", failures);
     return failures != 0;
 }

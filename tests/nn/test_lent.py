@@ -1,4 +1,4 @@
-"""Kernels on torch's own threads: the same bits, from any thread, and in a child of a process that used them."""
+"""Kernels on torch's own threads: the same bits, from any thread, and after a fork."""
 
 import multiprocessing
 import sys

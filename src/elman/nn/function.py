@@ -217,7 +217,7 @@ def at(a: Tensor | None) -> int:
 
 
 def threads() -> int:
-    """How many threads a kernel may use: below 0 as many of torch's own, unless a number was set for kernels."""
+    """How many threads a kernel may use: below 0 as many of torch's own, unless a number was set."""
     return chosen[0] or -torch.get_num_threads()
 
 

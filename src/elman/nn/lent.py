@@ -18,7 +18,7 @@ NAMES = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 
 def lend_threads(module: Any) -> bool:
     """Hand the compiled ``module`` the threads of the libgomp that torch has loaded; False if it has none."""
-    if not torch.backends.openmp.is_available():
+    if not torch.backends.openmp.is_available():  # type: ignore[no-untyped-call]
         return False
     for path in _candidates():
         try:

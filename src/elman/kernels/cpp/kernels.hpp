@@ -194,7 +194,8 @@ class Borrowed {
 int64_t half_of_cache();  // bytes of half a core's L2
 
 // Memory that is written for the first time soon: a large block asks the system for large pages, each of which it clears
-// and hands over at once, where hundreds of small ones take longer than the work on them. It may refuse.
+// and hands over at once, where hundreds of small ones take longer than the work on them. It may refuse. Not for the largest
+// blocks, whose pages a virtual machine may first have to get back from its host.
 void ask_for_large_pages(const float *memory, int64_t floats);
 
 }  // namespace elman

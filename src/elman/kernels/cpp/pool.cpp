@@ -226,8 +226,10 @@ Shelf shelf;
 void ask_for_large_pages(const float *memory, int64_t floats) {
 #if defined(MADV_HUGEPAGE)
     constexpr int64_t worth_it = 4 << 20;  // bytes; NumPy asks from here on too
+    constexpr int64_t too_much = 64 << 20;  // a virtual machine's host may have taken them back: a millisecond each
     constexpr uintptr_t page = 4096;
-    if (!memory || floats * static_cast<int64_t>(sizeof(float)) < worth_it) return;
+    const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
+    if (!memory || bytes < worth_it || bytes > too_much) return;
     const auto begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
     const auto end = reinterpret_cast<uintptr_t>(memory + floats) / page * page;
     madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);

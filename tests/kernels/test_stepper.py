@@ -124,3 +124,13 @@ def test_rows_are_sessions_each_once(made, rows):
     shape, tensors, x = made
     with pytest.raises(UsageError, match="rows must be sessions from 0 to 1, each once"):
         kernels.Stepper(shape, tensors, sessions=2).step_rows(x[: len(rows), 0], np.array(rows))
+
+
+@pytest.mark.parametrize("wrong", [None, "x", [[1.0, 2.0]], np.zeros((2, 4), np.float32), np.zeros(3)])
+@pytest.mark.parametrize("ask", ["step", "peek"])
+def test_whatever_cannot_be_a_step_gets_one_sentence(wrong, ask):
+    shape = Shape("gru")
+    one = kernels.Stepper(shape, network(shape)[0], task="tag", sessions=2)
+    with pytest.raises(UsageError, match=r"a step takes numbers \(2, 5\), not"):
+        getattr(one, ask)(wrong)
+    assert getattr(one, ask)(x=[[1, 2, 3, 4, 5], [0, 0, 0, 0, 0]]).shape == (2, 3)

@@ -609,8 +609,8 @@ NB_MODULE(_native, module) {
     module.def("map", &map, nb::arg(), nb::arg().noconvert(), nb::arg().noconvert());
     nb::class_<OwnStepper>(module, "Stepper")
         .def(nb::new_(&stepper))
-        .def("step", [](OwnStepper &self, nb::handle x) { return self.said_to(x, true); })
-        .def("peek", [](OwnStepper &self, nb::handle x) { return self.said_to(x, false); })
+        .def("step", [](OwnStepper &self, nb::handle x) { return self.said_to(x, true); }, nb::arg("x").none())
+        .def("peek", [](OwnStepper &self, nb::handle x) { return self.said_to(x, false); }, nb::arg("x").none())
         .def("step_rows",
              [](OwnStepper &self, nb::handle x, const Ids &rows, nb::handle answer, bool keep) {
                  const auto R = static_cast<int64_t>(rows.size());

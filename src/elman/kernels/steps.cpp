@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <numeric>
+#include <optional>
 #include <vector>
 
 #include "arrays.hpp"
@@ -37,11 +38,14 @@ class OwnStepper : public Stepper {
 
     nb::object said_to(nb::handle x, bool keep) {
         const Answers::Answer answer = fresh();
+        std::optional<Rows2d> in;
         try {
-            move(x, answer.numbers, keep);
-        } catch (const std::exception &) {
-            move(as_rows_(x), answer.numbers, keep);
+            in.emplace(x, sessions(), features(), PyBUF_CONTIG_RO, "x");
+        } catch (const std::exception &) {  // no such array: as_rows_ makes one, or raises; the step is not tried twice
+            in.emplace(as_rows_(x), sessions(), features(), PyBUF_CONTIG_RO, "x");
         }
+        if (keep) step(in->data(), answer.numbers);
+        else step(in->data(), every_.data(), sessions(), answer.numbers, false);
         return answer.array;
     }
 
@@ -95,12 +99,6 @@ class OwnStepper : public Stepper {
 
   private:
     Answers::Answer fresh() { return answers_.next(sessions(), outputs()); }
-
-    void move(nb::handle x, float *answer, bool keep) {
-        const Rows2d in(x, sessions(), features(), PyBUF_CONTIG_RO, "x");
-        if (keep) step(in.data(), answer);
-        else step(in.data(), every_.data(), sessions(), answer, false);
-    }
 
     void expect_session(int64_t session) const {
         if (session < 0 || session >= sessions()) throw std::invalid_argument("there is no such session");

@@ -49,10 +49,13 @@ class Answers {
     }
 
   private:
+    // Python may let another thread in at every call: the arrays and where they begin change together, at the end
     void make(int64_t n, int64_t S, int64_t K) {
         const nanobind::object all = nanobind::module_::import_("numpy").attr("empty")(nanobind::make_tuple(n, S, K), "float32");
-        first_ = nanobind::cast<nanobind::ndarray<float, nanobind::c_contig, nanobind::device::cpu>>(all).data();
-        for (const nanobind::handle array : all) left_.push_back(nanobind::borrow(array));
+        float *const first = nanobind::cast<nanobind::ndarray<float, nanobind::c_contig, nanobind::device::cpu>>(all).data();
+        std::vector<nanobind::object> arrays;
+        for (const nanobind::handle array : all) arrays.push_back(nanobind::borrow(array));
+        left_.swap(arrays), first_ = first;
     }
     std::vector<nanobind::object> left_;
     float *first_ = nullptr;

@@ -81,6 +81,16 @@ def test_float32_stays_float32_and_near(kind):
 
 
 @pytest.mark.parametrize("kind", CELLS)
+def test_lengths_may_be_of_any_whole_type_and_stride(kind):
+    cell = kind(7)
+    inputs, params, state = draw_case(cell, 5, 3, dtype=np.float32)
+    lengths = np.array([5, 0, 2])
+    wanted, _ = scan(cell, inputs, lengths, params, state)
+    for these in (lengths.astype("u1"), lengths.astype("i4"), np.repeat(lengths, 2)[::2]):
+        np.testing.assert_array_equal(scan(cell, inputs, these, params, state)[0], wanted)
+
+
+@pytest.mark.parametrize("kind", CELLS)
 def test_without_lengths_every_row_is_whole_and_without_a_state_it_is_nought(kind):
     cell = kind(7)
     inputs, params, _ = draw_case(cell, 5, 3)
@@ -92,7 +102,7 @@ def test_without_lengths_every_row_is_whole_and_without_a_state_it_is_nought(kin
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_nothing_given_is_written_to(kind):
+def test_nothing_theseis_written_to(kind):
     cell = kind(7)
     inputs, params, state = draw_case(cell, 4, 3)
     kept = [a.copy() for a in (inputs, *parts(state), *params.values())]

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from elman import kernels
+from elman.errors import UsageError
 from elman.kernels import answer
 from elman.nn.pool import pool, pool_plainly
 from tests.kernels.test_answer import POOLED
@@ -55,6 +56,24 @@ def test_gradients_are_those_of_torchs_own_operations(kinds, sizes, compiled, mo
             (rows * torch.arange(rows.numel()).cos().view_as(rows)).sum().backward()
         gradient.append(torch.zeros_like(mine) if mine.grad is None else mine.grad)
     torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lengths_of_any_whole_type_and_stride_have_the_same_gradients(kind):
+    outputs, lengths = drawn(7, 5, 3)
+    gradients = []
+    for given in (lengths, lengths.int(), lengths.repeat_interleave(2)[::2]):
+        mine = outputs.clone().requires_grad_()
+        pool(mine, given, [kind])[0].square().sum().backward()
+        gradients.append(mine.grad)
+    assert torch.equal(gradients[1], gradients[0])
+    assert torch.equal(gradients[2], gradients[0])
+
+
+def test_lengths_that_are_no_whole_numbers_are_refused():
+    outputs, lengths = drawn(7, 5, 3)
+    with pytest.raises(UsageError, match="lengths must be 5 whole numbers"):
+        pool(outputs, lengths.float(), ["sum"])
 
 
 def test_only_what_is_asked_for_has_a_gradient():

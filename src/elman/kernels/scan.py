@@ -141,7 +141,7 @@ def _check_state(cell: Cell, first: Sequence[np.ndarray], batch: int) -> None:
 
 
 def check_lengths(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndarray:
-    """Give the lengths as int64 (B,), or say in one sentence why they cannot be meant."""
+    """Give the lengths as contiguous int64 (B,), or say in one sentence why they cannot be meant."""
     if lengths is None:
         return np.full(batch, steps, np.int64)
     lengths = np.asarray(lengths)
@@ -151,7 +151,7 @@ def check_lengths(lengths: np.ndarray | None, steps: int, batch: int) -> np.ndar
         bad = int(np.argmax((lengths < 0) | (lengths > steps)))
         message = f"the length {lengths[bad]} of row {bad} is not between 0 and {steps}, the number of steps"
         raise UsageError(message, code="E163")
-    return lengths.astype(np.int64, copy=False)
+    return np.ascontiguousarray(lengths, np.int64)
 
 
 KERNELS: dict[type[Cell], str] = {RNN: "rnn", LSTM: "lstm", GRU: "gru"}

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 from elman import kernels
 from elman.kernels.answer import pool_back
 from elman.kernels.native import compiled
+from elman.kernels.scan import check_lengths
 from elman.nn.scan import valid_steps
 
 
@@ -37,10 +38,10 @@ class Pooled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, outputs: Tensor, lengths: Tensor, kinds: tuple[str, ...]) -> tuple[Tensor, ...]:
         """(T, B, F), (B,) -> (B, F) for each kind."""
-        rows, steps = outputs.detach().contiguous(), lengths.numpy()
-        pooled = tuple(torch.from_numpy(kernels.pool(rows.numpy(), steps, kind)) for kind in kinds)
+        rows, ends = outputs.detach().contiguous(), check_lengths(lengths.numpy(), *outputs.shape[:2])
+        pooled = tuple(torch.from_numpy(kernels.pool(rows.numpy(), ends, kind)) for kind in kinds)
         greatest = [most for kind, most in zip(kinds, pooled, strict=True) if kind == "max"]
-        ctx.kinds, ctx.lengths, ctx.steps = kinds, lengths, len(outputs)
+        ctx.kinds, ctx.lengths, ctx.steps = kinds, torch.from_numpy(ends), len(outputs)
         ctx.save_for_backward(*([rows, greatest[0]] if greatest else []))
         ctx.set_materialize_grads(False)
         return pooled

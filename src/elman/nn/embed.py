@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from elman.kernels.native import compiled
 from elman.kernels.table import Mask, drop_some, read_rows, sum_rows
 from elman.nn.drop import draw_mask, drop
+from elman.nn.reach import reached
 
 
 def embed(tables: Sequence[nn.Embedding], columns: Sequence[Tensor], rate: float, training: bool) -> Tensor:
@@ -31,14 +31,8 @@ def embed(tables: Sequence[nn.Embedding], columns: Sequence[Tensor], rate: float
 
 def _fits(tables: Sequence[nn.Embedding]) -> bool:
     """Whether the kernels reach the tables, and torch would do nothing more than look up."""
-    if compiled.module is None or compiled.off or torch._C._are_functorch_transforms_active():
-        return False
-    return all(
-        table.weight.is_cpu
-        and table.weight.dtype == torch.float32
-        and table.weight.is_contiguous()
-        and table.max_norm is None
-        and not table.scale_grad_by_freq
+    return reached(*(table.weight for table in tables)) and all(
+        table.weight.is_contiguous() and table.max_norm is None and not table.scale_grad_by_freq
         for table in tables
     )
 

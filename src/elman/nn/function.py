@@ -18,6 +18,7 @@ from elman.cells import Cell, Params, State
 from elman.errors import UsageError
 from elman.kernels.native import chosen, compiled
 from elman.nn.lent import lend_threads
+from elman.nn.reach import transformed
 
 KINDS: dict[type[Cell], int] = {cells.RNN: 0, cells.LSTM: 1, cells.GRU: 2}
 """The cells that have a kernel, and their numbers in C++."""
@@ -28,8 +29,6 @@ Given = tuple[
     Tensor, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor | None, Tensor | None
 ]
 """What goes in: x, the four weights, h0, c0, the lengths."""
-_transformed = torch._C._are_functorch_transforms_active
-"""Whether ``torch.func`` is at work, whose tensors are not what they seem."""
 TENSORS = compiled.module is not None and compiled.module.open_tensors(Tensor, torch.nn.Parameter)
 """Whether the compiled module can read torch's tensors themselves (torch 2.10 and later)."""
 LENT = compiled.module is not None and lend_threads(compiled.module)
@@ -87,7 +86,7 @@ def straight(given: Any, how: How) -> tuple[Tensor, Tensor, Tensor | None] | Non
 
     Everything that makes an input unfit is left to those who can say what it is.
     """
-    if not TENSORS or compiled.off or torch.compiler.is_compiling() or _transformed():
+    if not TENSORS or compiled.off or torch.compiler.is_compiling() or transformed():
         return None
     if torch.is_autocast_enabled("cpu") or not compiled.module.takes(how.kind, how.stacked, given):
         return None
@@ -115,7 +114,7 @@ def run(
     given = (inputs, *weights, h0, c0, lengths)
     if torch.compiler.is_compiling():
         out, hn, cn, _, _ = torch.ops.elman.scan(*given, *how[:4], torch.is_grad_enabled())
-    elif _transformed():
+    elif transformed():
         out, hn, cn = Transformed.apply(*given, how)[:3]  # type: ignore[no-untyped-call]
     elif torch.is_grad_enabled() and _asks(given):
         out, hn, cn = Eager.apply(*given, how)  # type: ignore[no-untyped-call]

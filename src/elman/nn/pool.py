@@ -11,8 +11,8 @@ from torch.autograd.function import once_differentiable
 
 from elman import kernels
 from elman.kernels.answer import pool_back
-from elman.kernels.native import compiled
 from elman.kernels.scan import check_lengths
+from elman.nn.reach import reached
 from elman.nn.scan import valid_steps
 
 
@@ -20,16 +20,9 @@ def pool(outputs: Tensor, lengths: Tensor, kinds: Sequence[str]) -> list[Tensor]
     """Mean, maximum or sum over a row's own steps: (T, B, F), (B,) -> (B, F) each; length 0 gives 0."""
     if not kinds:
         return []
-    if not _fits(outputs):
+    if not reached(outputs):
         return [pool_plainly(outputs, lengths, kind) for kind in kinds]
     return list(Pooled.apply(outputs, lengths, tuple(kinds)))  # type: ignore[no-untyped-call]
-
-
-def _fits(outputs: Tensor) -> bool:
-    """Whether the kernels reach the outputs, and torch follows no second derivative or transform of them."""
-    if compiled.module is None or compiled.off or torch._C._are_functorch_transforms_active():
-        return False
-    return outputs.is_cpu and outputs.dtype == torch.float32
 
 
 class Pooled(torch.autograd.Function):

@@ -92,10 +92,7 @@ def pool(outputs: np.ndarray, lengths: np.ndarray, kind: str) -> np.ndarray:
 
 
 def pool_back(
-    lengths: np.ndarray,
-    steps: int,
-    d_sum: np.ndarray | None,
-    greatest: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+    lengths: np.ndarray, steps: int, d_sum: np.ndarray | None, greatest: twins.Greatest | None
 ) -> np.ndarray:
     """Give the gradient of pooling by sum, maximum or both: (T, B, H), nought beyond a row's length.
 

@@ -13,6 +13,9 @@ from elman.cells import Cell, Params, State
 if TYPE_CHECKING:
     from elman.kernels.table import Move, Rests, Table
 
+Greatest = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Outputs (T, B, H), their maxima over time (B, H), and the gradient of these (B, H)."""
+
 
 def scan(
     cell: Cell,
@@ -100,10 +103,7 @@ def pool(outputs: np.ndarray, lengths: np.ndarray, kind: str) -> np.ndarray:
 
 
 def pool_back(
-    lengths: np.ndarray,
-    steps: int,
-    d_sum: np.ndarray | None,
-    greatest: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+    lengths: np.ndarray, steps: int, d_sum: np.ndarray | None, greatest: Greatest | None
 ) -> np.ndarray:
     """The gradient of pooling, as the kernel has it."""
     valid = np.arange(steps)[:, None, None] < lengths[:, None]

@@ -51,7 +51,7 @@ class Stepper:
         self._compiled = type(cell) in KERNELS and compiled(*tensors.values())
         if self._compiled:
             as_rows = partial(as_steps, sessions=sessions, features=self.features)
-            self._impl: Any = _compiled(settings, tensors, cell, task, sessions, as_rows)
+            self._impl: Any = _packed(settings, tensors, cell, task, sessions, as_rows)
             self.step = self._impl.step  # type: ignore[method-assign]  # a call in Python costs as much as a step
         else:
             self._impl = twins.Stepper(settings, tensors, cell, task, sessions, linear)
@@ -199,7 +199,7 @@ def _part_names(settings: Shape, cell: Cell, *, pooled: bool) -> list[str]:
     return names + (["sums", "most", "direct", "count"] if pooled else [])
 
 
-def _compiled(
+def _packed(
     settings: Shape,
     tensors: Tensors,
     cell: Cell,

@@ -70,24 +70,24 @@ def test_two_python_threads_may_call_at_once():
             assert all(pool.map(many, range(4)))
 
 
-def _in_child(queue):
-    layer, x = layer_and_input()
-    torch.set_num_threads(1)  # torch's own operations hang in a child; elman's kernels need not
-    kernels.set_threads(2)
-    with torch.no_grad():
-        queue.put(layer(x)[0].numpy().tobytes())
+def _in_child(queue, layer, x, threads):
+    if threads:
+        kernels.set_threads(threads)
+    with torch.no_grad():  # a layer alone: torch's own operations may hang in a child
+        queue.put((function.threads(), layer(x)[0].numpy().tobytes()))
 
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_has_threads_of_its_own():
+@pytest.mark.parametrize("threads", [None, 2])  # None: whatever the parent had
+def test_a_forked_child_has_threads_of_its_own(threads):
     layer, x = layer_and_input()
     with torch.no_grad():
         wanted = layer(x)[0].numpy().tobytes()
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    child = context.Process(target=_in_child, args=(queue,))
+    child = context.Process(target=_in_child, args=(queue, layer, x, threads))
     child.start()
-    assert queue.get(timeout=60) == wanted
+    assert queue.get(timeout=60) == (threads or -2, wanted)
     child.join(60)

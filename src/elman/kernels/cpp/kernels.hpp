@@ -174,14 +174,17 @@ class Meeting {
 };
 
 // Calls body(part, parts) for every part, on up to `threads` threads, denormals flushed to nought in each.
-// Which thread takes which part never enters a result. Nested or simultaneous calls run on their caller alone.
+// Which thread takes which part never enters a result. Nested calls run on their caller alone, simultaneous ones too;
+// but on lent threads (`Borrowed`) each of those has a team of its own.
 void parallel(int threads, Body body);
+
 // Somebody else's threads: the three functions of libgomp by which a team of them runs one function.
 struct Lender {
     void (*region)(void (*)(void *), void *, unsigned threads, unsigned flags) = nullptr;
     int (*part)() = nullptr, (*parts)() = nullptr;
 };
 void lend_threads(const Lender &lender);
+
 // While it lives, what this thread calls runs on the lent threads, if `threads` says so: below 0 it means as many of those.
 class Borrowed {
   public:
@@ -191,6 +194,7 @@ class Borrowed {
     Borrowed &operator=(const Borrowed &) = delete;
     const int threads;  // how many, above 0
 };
+
 int64_t half_of_cache();  // bytes of half a core's L2
 
 // Memory that is written for the first time soon: a large block asks the system for large pages, each of which it clears

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 
+#include "few.hpp"
 #include "gru.hpp"
 #include "kernels.hpp"
-#include "lone.hpp"
 #include "lstm.hpp"
 #include "product.hpp"
 #include "rnn.hpp"
@@ -433,8 +433,8 @@ class Run {
 template <class C>
 void forward(const Forward &f, const C &cell) {
     if constexpr (C::kind == Cell::rnn && W > 1)
-        if (is_lone_row(f)) {
-            parallel(1, [&](int, int) { lone_row<C::units / W>(f, cell); });
+        if (has_few_units(f)) {
+            few_units<C::units / W>(f, cell);
             return final_state<C>(f, nullptr);
         }
     Run<C>(f, cell)();

@@ -7,9 +7,13 @@
 namespace elman {
 
 namespace {
-constexpr double worth_two_threads = 3e5;  // multiply-adds a call; waking a thread costs some microseconds
-
-int threads_for(int threads, double work) { return work < worth_two_threads ? 1 : std::max(1, threads); }
+// Threads for one call: waking one costs some microseconds. Vectors are whole ones, whatever H is, and an activation takes
+// as long as some thirty multiply-adds.
+int threads_for(int threads, Cell cell, int64_t M, int64_t D, int64_t H) {
+    constexpr int64_t activation = 30, worth_two_threads = 600000;  // some ten microseconds
+    const int64_t lanes = (H + 15) / 16 * 16, work = M * gates_of(cell) * lanes * (D + H + activation);
+    return work < worth_two_threads ? 1 : std::max(1, threads);
+}
 
 }  // namespace
 
@@ -126,9 +130,8 @@ void run(const Scan &scan) {
     ask_for_large_pages(scan.out, (r.places() - 1) * scan.out_stride + H);
     ask_for_large_pages(f.gates, r.rows.M * gate_width(w.cell, H));
     ask_for_large_pages(f.cells, r.rows.M * padded(H));
-    const double work = multiply_adds(w.cell, r.rows.M, D, H);
-    f.threads = threads_for(scan.threads, work);
-    kernels_for(work, H, scan.keep)->forward(f);
+    f.threads = threads_for(scan.threads, w.cell, r.rows.M, D, H);
+    kernels_for(multiply_adds(w.cell, r.rows.M, D, H), H, scan.keep)->forward(f);
     r.scatter_rows(f.hn, H, scan.hn);
     if (has_c) r.scatter_rows(f.cn, H, scan.cn);
     if (direct) r.clear_beyond(scan.out, H);
@@ -167,9 +170,8 @@ void run_back(const BackScan &scan) {
     ask_for_large_pages(scan.d_x, r.places() * D);
     ask_for_large_pages(scan.d_w_ih, gates_of(w.cell) * H * D);
     ask_for_large_pages(scan.d_w_hh, gates_of(w.cell) * H * H);
-    const double work = multiply_adds(w.cell, M, D, H);
-    b.threads = threads_for(scan.threads, work);
-    kernels_for(work, H, true)->backward(b);
+    b.threads = threads_for(scan.threads, w.cell, M, D, H);
+    kernels_for(multiply_adds(w.cell, M, D, H), H, true)->backward(b);
     r.scatter_rows(b.d_h0, H, scan.d_h0);
     if (has_c) r.scatter_rows(b.d_c0, H, scan.d_c0);
     if (!scan.d_x) return;

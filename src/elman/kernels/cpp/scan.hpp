@@ -302,7 +302,7 @@ class Run {
             const Chunk chunk = chunk_after(rows_, s, wanted_);
             float *sums = keep_ ? f_.gates + chunk.low * row_size_ : ahead_.data();
             if (!f_.table_rows)
-                parallel(f_.threads, [&](int part, int parts) { project<C>(f_, chunk.low, chunk.high, sums, part, parts); });
+                parallel(threads_ahead(chunk), [&](int part, int parts) { project<C>(f_, chunk.low, chunk.high, sums, part, parts); });
             if (mixes_) one_by_one(chunk, sums);
             else if (by_units_) units_apart(chunk, sums);
             else rows_apart(chunk, sums);
@@ -314,6 +314,12 @@ class Run {
   private:
     static constexpr bool has_c = C::kind == Cell::lstm;
     static Floats floats(int64_t n) { return Floats(static_cast<size_t>(n)); }
+
+    // a short chunk's input products are sooner there from one thread, whose cache the steps find them in
+    int threads_ahead(const Chunk &chunk) const {
+        constexpr int64_t worth_two_threads = 2 << 20;  // multiply-adds
+        return (chunk.high - chunk.low) * (f_.ids ? 1 : w_.D) * row_size_ < worth_two_threads ? 1 : f_.threads;
+    }
 
     int64_t most_rows() const {  // of a chunk
         int64_t most = 0;
@@ -372,7 +378,7 @@ class Run {
 
     // rows that go on from their own place never meet: each part runs its own through all steps of the chunk
     void rows_apart(const Chunk &chunk, float *sums) const {
-        parallel(f_.threads, [&](int part, int parts) {
+        parallel(chunk.widest <= 2 ? 1 : f_.threads, [&](int part, int parts) {
             for (int64_t s = chunk.from; s < chunk.to; ++s)
                 each_tile<C::vectors>(panels_, count(s), chunk.widest, part, parts, step_at(s, chunk, sums));
         });

@@ -20,10 +20,12 @@ constexpr int rows_of(int vectors) { return 12 / vectors; }
 constexpr int rows_of(int) { return 2; }
 #endif
 
-// One row alone waits for each fma; more panels at once fill the wait.
+// A few rows wait for each fma; more panels at once fill the wait.
 constexpr int panels_of(int vectors, int rows) {
-    return rows == 1 ? (vectors == 2 ? 4 : vectors == 3 ? 3 : 2) : rows == 2 && vectors == 2 ? 2 : 1;
+    if (rows == 1) return vectors == 2 ? 4 : vectors == 3 ? 3 : 2;
+    return 2 * rows <= rows_of(vectors) || (rows == 2 && vectors == 2) ? 2 : 1;
 }
+constexpr int few(int vectors) { return rows_of(vectors) / 2 > 2 ? rows_of(vectors) / 2 : 2; }
 
 template <int P, int MR, int NV>
 using Tile = Vec[P][MR][NV];
@@ -103,10 +105,11 @@ ELMAN_INLINE void each_panel(int64_t panel, int64_t panels, int64_t row, const T
     for (; panel + P <= panels; panel += P) tile.template run<P, MR>(panel, row);
     if constexpr (P > 1) each_panel<P - 1, MR>(panel, panels, row, tile);
 }
-template <int NV, class T>
+template <int NV, int MR = few(NV), class T>
 ELMAN_INLINE void few_rows(int64_t panel, int64_t panels, int64_t row, int64_t rows, const T &tile) {
-    if (rows == 1) each_panel<panels_of(NV, 1), 1>(panel, panels, row, tile);
-    else each_panel<panels_of(NV, 2), 2>(panel, panels, row, tile);
+    if constexpr (MR > 1)
+        if (rows < MR) return few_rows<NV, MR - 1>(panel, panels, row, rows, tile);
+    each_panel<panels_of(NV, MR), MR>(panel, panels, row, tile);
 }
 
 // tile.run<P, MR>(panel, row) for the panels from `first` on and every tile of rows that this part takes of a step with
@@ -120,7 +123,7 @@ void each_tile(int64_t first, int64_t panels, int64_t rows, int64_t of, int part
     const int64_t mine = shares.first(part);
     if (part >= shares.tiles || mine >= rows) return;
     const int64_t end = shares.first(part + 1) < rows ? shares.first(part + 1) : rows;
-    if (end - mine <= 2 && (part + parts >= shares.tiles || shares.first(part + parts) >= rows))
+    if (end - mine <= few(NV) && (part + parts >= shares.tiles || shares.first(part + parts) >= rows))
         return few_rows<NV>(first, panels, mine, end - mine, tile);
     for (int64_t panel = first; panel < panels; ++panel)
         for (int64_t i = part; i < shares.tiles; i += parts) {

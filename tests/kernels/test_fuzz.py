@@ -79,10 +79,17 @@ def test_the_boundary_of_everything_else(a, b, c, d, n):
         (native.Layer, ("gru", "tanh", a, b, c, c)), (native.Layer, ("other", "tanh", a, b, c, c)),
         (native.linear, (a, b, c, d, n)), (native.softmax, (a, True)), (native.pool, (a, b, n, d)),
         (native.embed, ([a, b], d, a)), (native.scale, (a, b, d)), (native.map, (n, a, d)),
-        (native.Stepper, ([("rnn", "tanh", a, b, c, c)], ["last"], 0.0, d, a, n)),
-        (native.Stepper, ([], ["no"], 0.0, d, a, n)),
+        (native.Stepper, ([("rnn", "tanh", a, b, c, c)], ["last"], 0.0, d, a, n, np.asarray)),
+        (native.Stepper, ([], ["no"], 0.0, d, a, n, np.asarray)),
     ]:  # fmt: skip
         survives(call, *arguments)
+
+
+def test_a_head_without_answers_is_refused():
+    layer = ("rnn", "tanh", np.ones((3, 2), "f4"), np.ones((3, 3), "f4"), None, None)
+    head = np.ones((0, 3), "f4"), np.ones(0, "f4")
+    with pytest.raises(ValueError, match="answers something"):
+        native.Stepper([layer], [], 0.0, *head, 1, np.asarray)
 
 
 @QUIET

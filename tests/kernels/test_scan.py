@@ -102,7 +102,7 @@ def test_without_lengths_every_row_is_whole_and_without_a_state_it_is_nought(kin
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_nothing_theseis_written_to(kind):
+def test_nothing_given_is_written_to(kind):
     cell = kind(7)
     inputs, params, state = draw_case(cell, 4, 3)
     kept = [a.copy() for a in (inputs, *parts(state), *params.values())]

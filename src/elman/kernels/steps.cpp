@@ -151,7 +151,7 @@ std::unique_ptr<OwnStepper> stepper(const nb::list &layers, const std::vector<st
     for (const std::string &name : pools) kinds.push_back(pool_named(name));
     const int64_t H = packed.back().H;
     const int64_t read = kinds.empty() ? H : H * static_cast<int64_t>(kinds.size()) + (shortcut != 0.0f ? packed[0].D : 0);
-    if (head.ndim() != 2) throw std::invalid_argument("the head has two dimensions");
+    if (head.ndim() != 2 || !head.shape(0)) throw std::invalid_argument("the head has two dimensions and answers something");
     const auto K = static_cast<int64_t>(head.shape(0));
     expect(head, {K, read}, "head.weight"), expect(head_bias, {K}, "head.bias");
     return std::make_unique<OwnStepper>(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "halves.hpp"
 #include "rnn.hpp"
 
 namespace elman::ELMAN_ISA {
@@ -14,10 +15,10 @@ class FewUnits {
   public:
     FewUnits(const Forward &f, const Rnn &cell) : f_(f), w_(*f.weights), rows_(*f.rows), cell_(cell) {}
 
-    // the tiles of one part; the rows of a tile end one after the other, the last one first
-    void operator()(int part, int parts) const {
-        const Shares shares(rows_.B, most, parts);
-        for (int64_t tile = part; tile < shares.tiles; tile += parts) through(shares.first(tile), shares.first(tile + 1));
+    // the rows [first, last), tile after tile; the rows of a tile end one after the other, the last one first
+    void operator()(int64_t first, int64_t last) const {
+        const Shares tiles(last - first, most, 1);
+        for (int64_t i = 0; i < tiles.tiles; ++i) through(first + tiles.first(i), first + tiles.first(i + 1));
     }
 
   private:
@@ -174,7 +175,10 @@ void few_units(const Forward &f, const Rnn &cell) {
     if constexpr (NV > 1)
         if (f.weights->H <= (NV - 1) * W) return few_units<NV - 1>(f, cell);
     const FewUnits<NV> rows(f, cell);
-    parallel(f.rows->B <= 2 ? 1 : f.threads, [&](int part, int parts) { rows(part, parts); });
+    const Halves halves(*f.rows, f.rows->B <= 2 ? 1 : f.threads);
+    parallel(halves.parts(), [&](int part, int parts) {
+        for (int i = part; i < halves.parts(); i += parts) rows(halves.at(i), halves.at(i + 1));
+    });
 }
 
 }  // namespace elman::ELMAN_ISA

@@ -8,6 +8,7 @@
 
 #include "few.hpp"
 #include "gru.hpp"
+#include "halves.hpp"
 #include "kernels.hpp"
 #include "lstm.hpp"
 #include "product.hpp"
@@ -231,31 +232,6 @@ inline bool worth_units(int64_t rows, int64_t floats) {
     const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
     return (rows <= rows_by_units && bytes > half_of_cache() * 3 / 2) || (rows <= lone_rows && bytes >= bytes_of_a_long_step);
 }
-
-// Rows [at(part), at(part + 1)) of a batch, the longest first, so that every part has about as many steps to take. Only for
-// rows that end one after the other: those of a tree may be more than B at a step, and must be given one part.
-class Halves {
-  public:
-    Halves(const Rows &rows, int parts) : bounds_(static_cast<size_t>(parts) + 1, rows.B) {
-        bounds_[0] = 0;
-        if (parts < 2) return;
-        std::vector<int64_t> lengths(static_cast<size_t>(rows.B), 0);
-        for (int64_t s = 0, n = rows.steps(); s < n; ++s) ++lengths[static_cast<size_t>(rows.count[static_cast<size_t>(s)]) - 1];
-        for (int64_t i = rows.B - 2; i >= 0; --i) lengths[static_cast<size_t>(i)] += lengths[static_cast<size_t>(i) + 1];
-        int64_t done = 0;
-        for (int64_t i = 0, part = 0; i < rows.B && part < parts; done += lengths[static_cast<size_t>(i++)])
-            while (part < parts && done * parts >= rows.M * part) bounds_[static_cast<size_t>(part++)] = i;
-    }
-    int64_t at(int part) const { return bounds_[static_cast<size_t>(part)]; }
-    int64_t fewest() const {
-        int64_t least = bounds_.back();
-        for (size_t part = 1; part < bounds_.size(); ++part) least = std::min(least, bounds_[part] - bounds_[part - 1]);
-        return least;
-    }
-
-  private:
-    std::vector<int64_t> bounds_;
-};
 
 // Whether parts go through all steps on their own, each with rows of its own: what one has written no other reads, so
 // nothing crosses from cache to cache and nobody waits. Too few rows each, or weights from far away, and a chunk's

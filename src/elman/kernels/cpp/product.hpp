@@ -45,12 +45,14 @@ struct Product {
     ptrdiff_t y_stride;
     const int64_t *rows;
     int64_t depth;  // k of a whole panel, of which `a` may be a part
+    bool beyond;         // the second cache: half of it is not enough for all panels
+    int64_t turn = 0;    // which tile of a panel it is
     bool alone = false;  // one row is all there is: its pieces form four chains, as one would wait for each fma
 
     Product(const Operand &a_, const float *panels_, int64_t columns_, const float *start_, ptrdiff_t start_stride_, float *y_,
             ptrdiff_t y_stride_, const int64_t *rows_ = nullptr)
         : a(a_), panels(panels_), columns(columns_), start(start_), start_stride(start_stride_), y(y_), y_stride(y_stride_),
-          rows(rows_), depth(a_.pieces * a_.piece) {}
+          rows(rows_), depth(a_.pieces * a_.piece), beyond(depth * columns_ * static_cast<int64_t>(sizeof(float)) > half_of_cache()) {}
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
@@ -81,11 +83,14 @@ struct Product {
         each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { sum = start ? load_some(start + i * start_stride + j, n) : set(0.0f); });
         const float *w = panels + panel * panel_size + at;
         if constexpr (MR > 2) each([&](Vec &, int64_t i, int64_t j, int64_t) { __builtin_prefetch(y + i * y_stride + j, 1); });
+        const int64_t K = a.pieces * a.piece;
+        Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? -1 : turn, K);
         const bool far = depth >= deep / 4;  // pieces of so many rows leave the first cache before they are read again
         for (int64_t piece = 0, left = a.group; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
             if (MR > 2 && far) {
                 ELMAN_UNROLL
                 for (int i = 0; i < MR; ++i) __builtin_prefetch(x[i] + a.x_piece);
+                for (int64_t k = 0; k < a.piece && soon.step; ++k, soon.line += soon.step) __builtin_prefetch(soon.line, 0, 2);
             }
             chain<W>(acc, x, w, panel_size, Plain::width, a.piece);
             const bool one_out = --left == 0;

@@ -65,6 +65,7 @@ struct Project {
     const Packed &w;
     const float *x;
     float *sums;
+    int64_t turn = 0;  // which tile of a panel it is
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
@@ -88,7 +89,8 @@ struct Project {
         }
         float *to = sums + row * row_size + panel * C::saved + at;
         if constexpr (W == 16) ask_to_write<MR, C::vectors * W>(to, row_size);
-        chain<C::between>(acc, rows, w.w_ih.data() + panel * panel_size + at, panel_size, C::width, w.D);
+        const float *own = w.w_ih.data() + panel * panel_size;
+        chain<C::between>(acc, rows, own + at, panel_size, C::width, w.D, share_of_next(own, own + panel_size, panel_size, turn, w.D));
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
             ELMAN_UNROLL
@@ -143,6 +145,7 @@ struct Step {
     const float *c;   // (rows, padded H)
     float *c_next;    // (rows, padded H); may be c
     float *h_next;    // (rows, H)
+    int64_t turn = 0;  // which tile of a panel it is
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
@@ -165,13 +168,27 @@ struct Step {
                 cell.start(acc[p][i], own[i] + p * C::saved, w.bias_q.data() + (panel + p) * 16 + at);
         }
         if (ids) ask_ahead<MR>(row + MR, panel * C::saved + at, row_size);
+        else ask_for_next_panel(own);
         ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + panel * C::units + at, H);
-        chain<C::between>(acc, rows, w.w_hh.data() + panel * panel_size + at, panel_size, C::width, H);
+        const float *weights = w.w_hh.data() + panel * panel_size;
+        chain<C::between>(acc, rows, weights + at, panel_size, C::width, H, share_of_next(weights, weights + panel_size, panel_size, turn, H));
         cell.finish(acc, keep, [&](int p, int i) {
             const int64_t unit = (panel + p) * C::units + at, r = row + i;
             return Place{own[i] + p * C::saved, h + r * H + unit,      c + r * c_size + unit,
                          c_next + r * c_size + unit, h_next + r * H + unit, H - unit};
         });
+    }
+
+    // the sums of this tile's rows in the next panel, each in a line of its own, are far away for a large layer
+    template <int MR>
+    ELMAN_INLINE static void ask_for_next_panel(float *const (&own)[MR]) {
+        if constexpr (MR > 2) {
+            ELMAN_UNROLL
+            for (int i = 0; i < MR; ++i) {
+                ELMAN_UNROLL
+                for (int v = 0; v < C::saved; v += 16) __builtin_prefetch(own[i] + C::saved + v);
+            }
+        }
     }
 
     // the next tile's sums lie anywhere in a table: have them brought while this one's product runs

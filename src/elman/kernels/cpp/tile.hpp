@@ -32,10 +32,22 @@ using Tile = Vec[P][MR][NV];
 
 constexpr int k_ahead = 12;
 
+// What tall tiles have brought to the second cache while their product runs: a line at each k, from `line` on.
+struct Soon {
+    const float *line;
+    ptrdiff_t step;  // 16; or 0: nothing new
+};
+
+// The `turn`th tile of a panel, or below 0 the only one, has its share of the `size` floats brought that begin at `next`.
+inline Soon share_of_next(const float *panel, const float *next, ptrdiff_t size, int64_t turn, int64_t K) {
+    const ptrdiff_t at = turn * K * 16;
+    return turn >= 0 && at < size ? Soon{next + at, 16} : Soon{panel, 0};
+}
+
 // acc[p][i][v] += x[i][k] * w[p][k][v], k = 0 ... K-1; VS floats lie between the vectors of one k
 template <int VS, int P, int MR, int NV>
 ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const float *w, ptrdiff_t panel,
-                        ptrdiff_t width, int64_t K) {
+                        ptrdiff_t width, int64_t K, Soon soon = {nullptr, 0}) {
     for (int64_t k = 0; k < K; ++k, w += width) {
         Vec b[P][NV];
         ELMAN_UNROLL
@@ -46,6 +58,7 @@ ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const
         if constexpr (3 * MR >= 2 * rows_of(NV)) {  // a tall tile has the time to have a far panel brought
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v) __builtin_prefetch(w + k_ahead * width + v * VS);
+            if constexpr (NV > 2) __builtin_prefetch(soon.line, 0, 2), soon.line += soon.step;  // else the pointers fill all registers
         }
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
@@ -125,12 +138,15 @@ void each_tile(int64_t first, int64_t panels, int64_t rows, int64_t of, int part
     const int64_t end = shares.first(part + 1) < rows ? shares.first(part + 1) : rows;
     if (end - mine <= few(NV) && (part + parts >= shares.tiles || shares.first(part + parts) >= rows))
         return few_rows<NV>(first, panels, mine, end - mine, tile);
-    for (int64_t panel = first; panel < panels; ++panel)
-        for (int64_t i = part; i < shares.tiles; i += parts) {
+    T now = tile;
+    for (int64_t panel = first; panel < panels; ++panel) {
+        now.turn = part + parts < shares.tiles ? 0 : -1;
+        for (int64_t i = part; i < shares.tiles; i += parts, ++now.turn) {
             const int64_t row = shares.first(i), next = shares.first(i + 1);
             if (row >= rows) break;
-            run_rows<1, MR>(tile, (next < rows ? next : rows) - row, panel, row);
+            run_rows<1, MR>(now, (next < rows ? next : rows) - row, panel, row);
         }
+    }
 }
 template <int NV, class T>
 void each_tile(int64_t panels, int64_t rows, int64_t of, int part, int parts, const T &tile) {

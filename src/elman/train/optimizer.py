@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from elman.train.bare import SGD, Adam, AdamW
 from elman.train.resting import RestingAdamW, rests
 from elman.train.settings import LoopSettings
 from elman.train.weights import Weights
@@ -82,16 +83,16 @@ def _names(optimizer: torch.optim.Optimizer, module: nn.Module) -> list[str]:
 
 def _adam(groups: list[dict[str, object]], settings: LoopSettings) -> torch.optim.Optimizer:
     betas = (BETA1, settings.beta2)
-    return torch.optim.Adam(groups, lr=settings.learning_rate, betas=betas, fused=True)
+    return Adam(groups, lr=settings.learning_rate, betas=betas, fused=True)
 
 
 def _adamw(groups: list[dict[str, object]], settings: LoopSettings) -> torch.optim.Optimizer:
     betas = (BETA1, settings.beta2)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
+    return AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
 
 
 def _sgd(groups: list[dict[str, object]], settings: LoopSettings) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=True)
+    return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=True)
 
 
 def _constant(risen: float, fallen: float) -> float:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.kernels.table import Move, Rests, Table, catch_up, move_rows, sum_rows
+from elman.train.bare import AdamW
 
 LARGE = 1024
 """Rows from which on a table rests: a smaller one is moved whole in less time."""
@@ -38,7 +39,7 @@ def rests(table: nn.Embedding) -> bool:
     return plain and weight.requires_grad and len(weight) >= LARGE
 
 
-class RestingAdamW(torch.optim.AdamW):
+class RestingAdamW(AdamW):
     """AdamW whose ``tables`` have gradients of the rows that were read alone.
 
     Parameters

@@ -90,7 +90,13 @@ struct Project {
         float *to = sums + row * row_size + panel * C::saved + at;
         if constexpr (W == 16) ask_to_write<MR, C::vectors * W>(to, row_size);
         const float *own = w.w_ih.data() + panel * panel_size;
-        chain<C::between>(acc, rows, own + at, panel_size, C::width, w.D, share_of_next(own, own + panel_size, panel_size, turn, w.D));
+        const Soon next_rows{rows[0] + MR * w.D, 16};  // which the first panel meets far away
+        if constexpr (P == 1 && C::vectors == 2 && MR > 6) {
+            chain_of_rows<C::between>(acc, rows[0], w.D, own + at, C::width, w.D, panel ? Soon{own, 0} : next_rows);
+        } else {
+            const Soon soon = panel ? share_of_next(own, own + panel_size, panel_size, turn, w.D) : next_rows;
+            chain<C::between>(acc, rows, own + at, panel_size, C::width, w.D, soon);
+        }
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
             ELMAN_UNROLL

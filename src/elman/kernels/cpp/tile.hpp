@@ -72,6 +72,32 @@ ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const
     }
 }
 
+// The same for one panel and many rows `stride` floats apart: their addresses need a third of the registers that as many
+// pointers would fill, and leave room for what is to be brought.
+template <int VS, int MR, int NV>
+ELMAN_INLINE void chain_of_rows(Tile<1, MR, NV> &acc, const float *x, ptrdiff_t stride, const float *w, ptrdiff_t width, int64_t K,
+                                Soon soon) {
+    constexpr int thirds = (MR + 2) / 3;
+    const float *from[thirds];
+    ELMAN_UNROLL
+    for (int j = 0; j < thirds; ++j) from[j] = x + 3 * j * stride;
+    for (int64_t k = 0; k < K; ++k, w += width) {
+        asm("" : "+r"(stride));  // else the compiler keeps a pointer for each row
+        Vec b[NV];
+        ELMAN_UNROLL
+        for (int v = 0; v < NV; ++v) b[v] = load(w + v * VS), __builtin_prefetch(w + k_ahead * width + v * VS);
+        __builtin_prefetch(soon.line, 0, 2), soon.line += soon.step;
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            const Vec a = set(from[i / 3][i % 3 * stride]);
+            ELMAN_UNROLL
+            for (int v = 0; v < NV; ++v) acc[0][i][v] = fma(a, b[v], acc[0][i][v]);
+        }
+        ELMAN_UNROLL
+        for (int j = 0; j < thirds; ++j) ++from[j];
+    }
+}
+
 // What a tile will write comes from far away if it is fresh: it is brought while the product runs. One or two rows have no
 // time for it.
 template <int MR, int floats>

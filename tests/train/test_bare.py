@@ -43,6 +43,8 @@ def test_gradients_are_not_followed_through_an_update():
     weight.sum().backward()
     rule.step()
     assert weight.is_leaf
+    rule.zero_grad(set_to_none=False)
+    assert torch.equal(weight.grad, torch.zeros(2))
     rule.zero_grad()
     assert weight.grad is None
 

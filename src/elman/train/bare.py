@@ -6,43 +6,51 @@ microseconds more. Nothing here compiles an update.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from inspect import unwrap
-from types import MethodType
-from typing import Any, cast
+from typing import Any
 
 import torch
+
+_add_param_group = unwrap(torch.optim.Optimizer.add_param_group)
 
 
 class Bare(torch.optim.Optimizer):
     """Put in front of an optimizer of torch's: the same methods as they were written."""
 
+    bare_step: Any
+    """The optimizer's own step."""
+
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """As torch's."""
-        _bare(super().add_param_group)(self, param_group)
+        _add_param_group(self, param_group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """As torch's."""
-        _bare(super().zero_grad)(self, set_to_none)
+        """Leave no gradient behind."""
+        for weight in (weight for group in self.param_groups for weight in group["params"]):
+            if set_to_none:
+                weight.grad = None
+            elif weight.grad is not None:
+                weight.grad.zero_()
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """As torch's, of an optimizer that is not differentiable."""
-        _bare(super().step)(self, closure)
+        self.bare_step(closure)
 
 
 class Adam(Bare, torch.optim.Adam):
     """Kingma and Ba, *Adam*, 2015."""
 
+    bare_step = unwrap(torch.optim.Adam.step)
+
 
 class AdamW(Bare, torch.optim.AdamW):
     """Loshchilov and Hutter, *Decoupled Weight Decay Regularization*, 2019."""
+
+    bare_step = unwrap(torch.optim.AdamW.step)
 
 
 class SGD(Bare, torch.optim.SGD):
     """Steps against the gradient, with momentum."""
 
-
-def _bare(method: Callable[..., Any]) -> Callable[..., Any]:
-    function: Callable[..., Any] = unwrap(cast(MethodType, method).__func__)
-    return function
+    bare_step = unwrap(torch.optim.SGD.step)

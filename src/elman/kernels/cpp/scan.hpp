@@ -91,10 +91,10 @@ struct Project {
         if constexpr (W == 16) ask_to_write<MR, C::vectors * W>(to, row_size);
         const float *own = w.w_ih.data() + panel * panel_size;
         const Soon next_rows{rows[0] + MR * w.D, 16};  // which the first panel meets far away
+        const Soon soon = panel ? share_of_next(own, own + panel_size, panel_size, turn, w.D) : next_rows;
         if constexpr (P == 1 && C::vectors == 2 && MR > 6) {
-            chain_of_rows<C::between>(acc, rows[0], w.D, own + at, C::width, w.D, panel ? Soon{own, 0} : next_rows);
+            chain_of_rows<C::between>(acc, rows[0], w.D, own + at, C::width, w.D, soon);
         } else {
-            const Soon soon = panel ? share_of_next(own, own + panel_size, panel_size, turn, w.D) : next_rows;
             chain<C::between>(acc, rows, own + at, panel_size, C::width, w.D, soon);
         }
         ELMAN_UNROLL
@@ -177,7 +177,9 @@ struct Step {
         else ask_for_next_panel(own);
         ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + panel * C::units + at, H);
         const float *weights = w.w_hh.data() + panel * panel_size;
-        chain<C::between>(acc, rows, weights + at, panel_size, C::width, H, share_of_next(weights, weights + panel_size, panel_size, turn, H));
+        const Soon soon = share_of_next(weights, weights + panel_size, panel_size, turn, H);
+        if constexpr (P == 1 && C::vectors == 2 && MR > 6) chain_of_rows<C::between>(acc, rows[0], H, weights + at, C::width, H, soon);
+        else chain<C::between>(acc, rows, weights + at, panel_size, C::width, H, soon);
         cell.finish(acc, keep, [&](int p, int i) {
             const int64_t unit = (panel + p) * C::units + at, r = row + i;
             return Place{own[i] + p * C::saved, h + r * H + unit,      c + r * c_size + unit,

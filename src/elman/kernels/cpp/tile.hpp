@@ -25,6 +25,7 @@ constexpr int panels_of(int vectors, int rows) {
     if (rows == 1) return vectors == 2 ? 4 : vectors == 3 ? 3 : 2;
     return 2 * rows <= rows_of(vectors) || (rows == 2 && vectors == 2) ? 2 : 1;
 }
+// so many rows at most that two panels' sums fit the registers
 constexpr int few(int vectors) { return rows_of(vectors) / 2 > 2 ? rows_of(vectors) / 2 : 2; }
 
 template <int P, int MR, int NV>

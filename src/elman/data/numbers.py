@@ -204,7 +204,8 @@ def _moments(numbers: Series) -> tuple[float, float]:
     unit = np.ldexp(numbers, -exponent)  # a power of two: exact, and squares stay finite
     mean = math.fsum(unit.tolist()) / len(unit)
     deviation = math.sqrt(math.fsum(((unit - mean) ** 2).tolist()) / len(unit))
-    return math.ldexp(mean, exponent), math.ldexp(deviation, exponent)
+    scale = max(math.ldexp(deviation, exponent), math.ulp(0.0))  # they differ, so it is not nought
+    return math.ldexp(mean, exponent), scale
 
 
 def _nothing_in(feature: int, features: int) -> DataError:

@@ -38,13 +38,26 @@ void catch_up_rows(const Out &w, const Out &m, const Out &v, const Out &since, c
 }
 
 void move_some(const Out &w, const Out &m, const Out &v, const Out &since, float rate, float keep, float beta1, float beta2, float eps,
-               const Ids &rows, const In &slopes, int64_t now, int threads) {
+               float share, const Ids &rows, const In &slopes, int64_t now, int threads) {
     const Table table = table_of(w, m, v, since);
     const auto n = static_cast<int64_t>(rows.size());
     expect(slopes, {n, table.E}, "slopes");
     expect_ids(rows.data(), n, table.V);
     const nb::gil_scoped_release others_run;
-    kernels()->move_rows(table, {rate, keep, beta1, beta2, eps}, rows.data(), slopes.data(), n, now, threads);
+    kernels()->move_rows(table, {rate, keep, beta1, beta2, eps, share}, rows.data(), slopes.data(), n, now, threads);
+}
+
+// Each array of w, m and v, which are of one size, by its slopes.
+void move_all(const std::vector<Out> &w, const std::vector<Out> &m, const std::vector<Out> &v, const std::vector<In> &slopes, float rate,
+              float keep, float beta1, float beta2, float eps, float share, int threads) {
+    const auto same = [&](size_t i) { return m[i].size() == w[i].size() && v[i].size() == w[i].size() && slopes[i].size() == w[i].size(); };
+    if (m.size() != w.size() || v.size() != w.size() || slopes.size() != w.size()) throw std::invalid_argument("each array has its mean, square and slopes");
+    for (size_t i = 0; i < w.size(); ++i)
+        if (!same(i)) throw std::invalid_argument("an array and its mean, square and slopes differ in size");
+    const nb::gil_scoped_release others_run;
+    const Move by{rate, keep, beta1, beta2, eps, share};
+    for (size_t i = 0; i < w.size(); ++i)
+        kernels()->move(by, slopes[i].data(), w[i].data(), m[i].data(), v[i].data(), static_cast<int64_t>(w[i].size()), threads);
 }
 
 int64_t sum_of_rows(const Ids &ids, const In &slopes, int64_t left_out, const Places &place, const Places &rows, const Out &sums,
@@ -61,8 +74,16 @@ Drop drop_of(const Maybe<Bits> &bits, int64_t n, int dropped, float scale) {
     return {bits ? bits->data() : nullptr, dropped, scale};
 }
 
+// The same for M rows of E numbers that stand elsewhere among those of the bits.
+Drop drop_of(const Maybe<Bits> &bits, const Maybe<Ids> &places, int64_t M, int64_t E, int dropped, float scale) {
+    if (!bits || !places) return drop_of(bits, M * E, dropped, scale);
+    expect(*places, {M}, "places"), expect_ids(places->data(), M, E ? static_cast<int64_t>(bits->size()) / E : 0);
+    return {bits->data(), dropped, scale, places->data()};
+}
+
 // y (M, E) = the sum of one row of each table, in the order of the tables; ids (M, tables). With bits, some of it is dropped.
-void embed(const std::vector<In> &tables, const Ids &ids, const Out &y, const Maybe<Bits> &bits, int dropped, float scale, int threads) {
+void embed(const std::vector<In> &tables, const Ids &ids, const Out &y, const Maybe<Bits> &bits, int dropped, float scale, int threads,
+           const Maybe<Ids> &places) {
     if (tables.empty() || ids.ndim() != 2 || y.ndim() != 2) throw std::invalid_argument("embed takes ids (M, tables)");
     const auto M = static_cast<int64_t>(ids.shape(0)), G = static_cast<int64_t>(ids.shape(1)), E = static_cast<int64_t>(y.shape(1));
     expect(y, {M, E}, "y");
@@ -75,7 +96,7 @@ void embed(const std::vector<In> &tables, const Ids &ids, const Out &y, const Ma
     }
     for (int64_t m = 0; m < M; ++m)
         for (int64_t g = 0; g < G; ++g) expect_ids(ids.data() + m * G + g, 1, static_cast<int64_t>(tables[static_cast<size_t>(g)].shape(0)));
-    const Drop mask = drop_of(bits, M * E, dropped, scale);
+    const Drop mask = drop_of(bits, places, M, E, dropped, scale);
     const nb::gil_scoped_release others_run;
     kernels()->embed(rows.data(), ids.data(), M, G, E, mask, y.data(), threads);
 }
@@ -88,13 +109,86 @@ void drop(const In &x, const Out &y, const Bits &bits, int dropped, float scale,
     kernels()->drop(mask, x.data(), y.data(), n, threads);
 }
 
+// Packed rows: count (T) never grows and begins with at most B, the rows of `order`.
+struct Packing {
+    Packing(const Ids &count, const Ids &order) : offset(count.size()) {
+        if (count.ndim() != 1 || order.ndim() != 1) throw std::invalid_argument("packed rows have counts (T) and an order (B)");
+        steps.T = static_cast<int64_t>(count.size()), steps.B = static_cast<int64_t>(order.size()), steps.M = 0;
+        for (int64_t t = 0, before = steps.B; t < steps.T; before = count.data()[t++]) {
+            if (count.data()[t] < 0 || count.data()[t] > before) throw std::invalid_argument("the rows of a step never grow");
+            offset[static_cast<size_t>(t)] = steps.M, steps.M += count.data()[t];
+        }
+        expect_ids(order.data(), steps.B, steps.B);
+        steps.count = count.data(), steps.offset = offset.data(), steps.order = order.data();
+    }
+    Packing(const Packing &) = delete;
+    Packing &operator=(const Packing &) = delete;
+    std::vector<int64_t> offset;
+    Steps steps{};
+};
+
+// The columns of y (B, ·) from `at` on that take H numbers; none if `at` is below 0.
+template <class A>
+auto columns(const A &y, int64_t B, int64_t H, int64_t at) -> decltype(y.data()) {
+    if (at < 0) return nullptr;
+    if (y.ndim() != 2 || static_cast<int64_t>(y.shape(0)) != B || at + H > static_cast<int64_t>(y.shape(1)))
+        throw std::invalid_argument("the pooled have too few columns");
+    return y.data() + at;
+}
+
+// x (M, H) -> columns of y (B, ·): its mean, greatest, factor Σ x / √length over time
+void pool_columns(const In &x, const Ids &count, const Ids &order, const Out &y, int64_t mean, int64_t most, int64_t sum, float factor,
+                  int threads) {
+    const Packing p(count, order);
+    const int64_t H = x.ndim() == 2 ? static_cast<int64_t>(x.shape(1)) : 0, B = p.steps.B;
+    expect(x, {p.steps.M, H}, "x");
+    const Columns c{x.data(), H, static_cast<int64_t>(y.shape(1)), columns(y, B, H, mean), columns(y, B, H, most), columns(y, B, H, sum), factor};
+    const nb::gil_scoped_release others_run;
+    kernels()->pool_columns(p.steps, c, threads);
+}
+
+// d_x (M, H) of the mean and the greatest, whose numbers stand in y and gradients in d_y
+void pool_columns_back(const In &x, const Ids &count, const Ids &order, const In &y, const In &d_y, int64_t mean, int64_t most,
+                       const Out &d_x, int threads) {
+    const Packing p(count, order);
+    const int64_t H = x.ndim() == 2 ? static_cast<int64_t>(x.shape(1)) : 0, B = p.steps.B;
+    expect(x, {p.steps.M, H}, "x"), expect(d_x, {p.steps.M, H}, "d_x");
+    if (y.ndim() != 2 || d_y.ndim() != 2 || y.shape(1) != d_y.shape(1)) throw std::invalid_argument("the pooled and their gradients differ in shape");
+    const ColumnsBack c{x.data(), H, static_cast<int64_t>(y.shape(1)), columns(y, B, H, most), columns(d_y, B, H, mean), columns(d_y, B, H, most), d_x.data()};
+    const nb::gil_scoped_release others_run;
+    kernels()->pool_columns_back(p.steps, c, threads);
+}
+
+// d_x (M, E), in place: what factor Σ x / √length gives it is added, and then dropped what was dropped of x
+void spread(const Out &d_x, const Ids &count, const Ids &order, const In &d_y, int64_t sum, float factor, const Maybe<Bits> &bits,
+            int dropped, float scale, const Maybe<Ids> &places, int threads) {
+    const Packing p(count, order);
+    const int64_t E = d_x.ndim() == 2 ? static_cast<int64_t>(d_x.shape(1)) : 0;
+    expect(d_x, {p.steps.M, E}, "d_x");
+    const float *d_sum = columns(d_y, p.steps.B, E, sum);
+    const Drop mask = drop_of(bits, places, p.steps.M, E, dropped, scale);
+    const nb::gil_scoped_release others_run;
+    kernels()->spread(p.steps, d_sum, sum < 0 ? 0 : static_cast<int64_t>(d_y.shape(1)), factor, E, mask, d_x.data(), threads);
+}
+
+double squares(const std::vector<In> &arrays) {
+    double total = 0;
+    for (const In &array : arrays) total += kernels()->squares(array.data(), static_cast<int64_t>(array.size()));
+    return total;
+}
+
 }  // namespace
 
 void bind_rows(nb::module_ &module) {
     module.def("embed", &embed, any, just, just, nb::arg("bits").noconvert() = nb::none(), nb::arg("dropped") = 0,
-               nb::arg("scale") = 1.0f, nb::arg("threads") = 1);
+               nb::arg("scale") = 1.0f, nb::arg("threads") = 1, nb::arg("places").noconvert() = nb::none());
     module.def("drop", &drop, just, just, just, any, any, any);
+    module.def("pool_columns", &pool_columns, just, just, just, just, any, any, any, any, any);
+    module.def("pool_columns_back", &pool_columns_back, just, just, just, just, just, any, any, just, any);
+    module.def("spread", &spread, just, just, just, just, any, any, maybe, any, any, maybe, any);
+    module.def("squares", &squares, any);
     module.def("catch_up", &catch_up_rows, just, just, just, just, just, just, just, just, just, just, any);
-    module.def("move_rows", &move_some, just, just, just, just, any, any, any, any, any, just, just, any, any);
+    module.def("move_rows", &move_some, just, just, just, just, any, any, any, any, any, any, just, just, any, any);
+    module.def("move_all", &move_all, just, just, just, just, any, any, any, any, any, any, any);
     module.def("sum_rows", &sum_of_rows, just, just, any, just, just, just, any);
 }

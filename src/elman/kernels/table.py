@@ -75,13 +75,17 @@ class Rests:
 
 @dataclass(frozen=True)
 class Move:
-    """One update of AdamW: its size with both bias corrections, what decay leaves, β1, β2 and ε."""
+    """One update of AdamW: its size with both bias corrections, what decay leaves, β1, β2 and ε.
+
+    It goes by ``share`` of the gradient.
+    """
 
     rate: float
     keep: float
     beta1: float
     beta2: float
     eps: float
+    share: float = 1.0
 
 
 def catch_up(table: Table, rests: Rests, ids: Ids) -> None:
@@ -101,9 +105,21 @@ def move_rows(table: Table, move: Move, rows: Ids, slopes: Floats, now: int) -> 
         _check(rows, len(table.weight))
         twins.move_rows(table, move, rows, slopes, now)
         return
-    by = move.rate, move.keep, move.beta1, move.beta2, move.eps
+    by = move.rate, move.keep, move.beta1, move.beta2, move.eps, move.share
     with _checked(len(table.weight)):
         compiled.module.move_rows(*table.arrays(), *by, rows, slopes, now, threads())
+
+
+def move_all(
+    weights: list[Floats], means: list[Floats], squares: list[Floats], slopes: list[Floats], move: Move
+) -> None:
+    """Move whole arrays by their gradients, with what AdamW remembers of each; all are written but the last."""
+    if not compiled(*weights, *slopes):
+        for parts in zip(weights, means, squares, slopes, strict=True):
+            twins.move(*parts, move)
+        return
+    by = move.rate, move.keep, move.beta1, move.beta2, move.eps, move.share
+    compiled.module.move_all(weights, means, squares, slopes, *by, threads())
 
 
 def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -> tuple[Ids, Floats]:
@@ -121,17 +137,23 @@ def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -
     return rows[:found], sums[:found]
 
 
-def read_rows(tables: Sequence[Floats], ids: Ids, mask: Mask | None) -> Floats:
-    """Sum one row of each table (V, E) for ids (M, tables), in the order of the tables; drop some: (M, E)."""
+def read_rows(tables: Sequence[Floats], ids: Ids, mask: Mask | None, places: Ids | None = None) -> Floats:
+    """Sum one row of each table (V, E) for ids (M, tables), in the order of the tables; drop some: (M, E).
+
+    Row m takes row ``places[m]`` of the mask, or its own.
+    """
     if not compiled(*tables):
         for table, column in zip(tables, ids.T, strict=True):
             _check(column, len(table))
         total = twins.embed(tables, list(ids.T))
-        return total if mask is None else total * mask.factors().reshape(total.shape)
+        if mask is None:
+            return total
+        factors = mask.factors().reshape(-1, total.shape[1])
+        return total * (factors if places is None else factors[places])
     total = np.empty((len(ids), tables[0].shape[1]), np.float32)
     drawn = (None, 0, 1.0) if mask is None else (mask.bits, mask.dropped, mask.scale)
     with _checked(max(map(len, tables))):
-        compiled.module.embed(list(tables), ids, total, *drawn, threads())
+        compiled.module.embed(list(tables), ids, total, *drawn, threads(), places)
     return total
 
 

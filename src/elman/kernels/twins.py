@@ -128,14 +128,21 @@ def catch_up(table: Table, rests: Rests, ids: np.ndarray) -> None:
     table.since[rows] = len(rests.decay) - 1
 
 
-def move_rows(table: Table, move: Move, rows: np.ndarray, slopes: np.ndarray, now: int) -> None:
+def move_rows(table: Table, move_by: Move, rows: np.ndarray, slopes: np.ndarray, now: int) -> None:
     """AdamW's own rule, for rows alone."""
-    beta1, beta2, rate = np.float32(move.beta1), np.float32(move.beta2), np.float32(move.rate)
-    m = beta1 * table.mean[rows] + (1 - beta1) * slopes
-    v = beta2 * table.square[rows] + (1 - beta2) * (slopes * slopes)
-    kept = table.weight[rows] * np.float32(move.keep)
-    table.weight[rows] = kept - rate * m / (np.sqrt(v) + np.float32(move.eps))
-    table.mean[rows], table.square[rows], table.since[rows] = m, v, now
+    parts = [part[rows] for part in (table.weight, table.mean, table.square)]
+    move(*parts, slopes, move_by)
+    table.weight[rows], table.mean[rows], table.square[rows] = parts
+    table.since[rows] = now
+
+
+def move(weight: np.ndarray, mean: np.ndarray, square: np.ndarray, slopes: np.ndarray, by: Move) -> None:
+    """AdamW's own rule, in place."""
+    beta1, beta2, rate = np.float32(by.beta1), np.float32(by.beta2), np.float32(by.rate)
+    slopes = slopes * np.float32(by.share)
+    mean[...] = beta1 * mean + (1 - beta1) * slopes
+    square[...] = beta2 * square + (1 - beta2) * (slopes * slopes)
+    weight[...] = weight * np.float32(by.keep) - rate * mean / (np.sqrt(square) + np.float32(by.eps))
 
 
 def sum_rows(ids: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,6 +22,7 @@ from elman.nn.losses import LOSSES_OF_NUMBERS, nll, nll_of_steps
 from elman.nn.pool import pool
 from elman.nn.scan import valid_steps
 from elman.nn.settings import NetworkSettings
+from elman.nn.slopes import Slopes, fits
 from elman.nn.start import BUILT_IN, draw_first_weights, open_gates
 from elman.settings import check_settings
 
@@ -132,6 +133,10 @@ class Network(nn.Module):
         if answers.dim() == 2:  # one answer is a step
             answers, targets, lengths = answers[:, None], targets[:, None], torch.ones_like(lengths)
         return LOSSES_OF_NUMBERS[self.objective](answers, targets, lengths, weights)
+
+    def slopes(self) -> Slopes | None:
+        """Give what finds the loss of a batch and its gradients without torch's graph, where that can be."""
+        return Slopes(self) if type(self) is Network and fits(self) else None
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Copy every weight out as float32, under the names of the model file."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.errors import DivergedError, ModelFileError
+from elman.kernels.packing import norm
 from elman.sealed import Arrays
 from elman.train.averaging import follow
 from elman.train.checkpoint import Checkpoint
@@ -35,6 +36,7 @@ class Learner:
     def __init__(self, module: nn.Module, settings: LoopSettings) -> None:
         self.module, self.settings = module, settings
         self.loss_of = cast(Callable[[Any], Tensor], module.loss)
+        self.slopes_of = module.slopes() if hasattr(module, "slopes") else None
         self.optimizer = make_optimizer(module, settings)
         self.live = live_weights(module)
         self.answering = copy_of(self.live) if settings.averaging else self.live
@@ -46,16 +48,21 @@ class Learner:
         if not self.module.training:  # walking through all modules is slow beside a small update
             self.module.train()
         self.optimizer.zero_grad()
-        loss = self.loss_of(batch)
-        value = finite(loss.item(), "the loss", update)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = finite(self._clip(), "the gradient", update)
+        found = None if self.slopes_of is None else self.slopes_of(batch)
+        if found is None:
+            loss = self.loss_of(batch)
+            value = finite(loss.item(), "the loss", update)
+            loss.backward()  # type: ignore[no-untyped-call]
+            length = finite(self._clip(), "the gradient", update)
+        else:
+            value = finite(found.loss, "the loss", update)
+            length = finite(self._shorten(found), "the gradient", update)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         if self.settings.averaging:
             follow(self.answering, self.live, self.settings.averaging, update)
-        return value, norm
+        return value, length
 
     def _clip(self) -> float:
         """Shorten the gradient to the largest norm allowed; return the norm that it had."""
@@ -64,6 +71,17 @@ class Learner:
         limit, length = self.settings.clip, norm.item()
         if limit is not None and math.isfinite(length) and length > limit:
             torch._foreach_mul_(slopes, limit / (norm + 1e-6))  # as torch's clip_grad_norm_ does
+        return length
+
+    def _shorten(self, found: Any) -> float:
+        """As ``_clip``, of gradients that were found without torch's graph."""
+        slopes = [cast(Tensor, weight.grad) for weight in self.learnable if weight.grad is not None]
+        length, limit = norm([s.numpy() for s in slopes] + [sums for _, sums in found.rows.values()]), self.settings.clip
+        share = limit / (length + 1e-6) if limit is not None and limit < length < math.inf else 1.0
+        if isinstance(self.optimizer, RestingAdamW):
+            self.optimizer.take(found.rows, share)
+        elif share < 1:
+            torch._foreach_mul_(slopes, share)
         return length
 
     def settle(self) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman.kernels.table import Move, Rests, Table, catch_up, move_rows, sum_rows
+from elman.kernels.table import Floats, Ids, Move, Rests, Table, catch_up, move_all, move_rows, sum_rows
 from elman.train.bare import AdamW
 
 LARGE = 1024
@@ -30,13 +30,17 @@ LARGE = 1024
 
 Group = dict[str, Any]
 State = dict[str, Tensor]
+Sums = tuple[Ids, Floats]
+"""Rows of a table, each once, and their gradients (n, E)."""
 
 
 def rests(table: nn.Embedding) -> bool:
     """Whether a table is large, learns, and is where the kernels can reach it."""
-    weight = table.weight
-    plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
-    return plain and weight.requires_grad and len(weight) >= LARGE
+    return _reached(table.weight) and table.weight.requires_grad and len(table.weight) >= LARGE
+
+
+def _reached(weight: Tensor) -> bool:
+    return weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
 
 
 class RestingAdamW(AdamW):
@@ -56,18 +60,35 @@ class RestingAdamW(AdamW):
     def __init__(self, groups: Iterable[Group], tables: Iterable[nn.Embedding], **options: Any) -> None:
         super().__init__(groups, fused=True, **options)
         self.tables = list(tables)
+        self._resting = {table.weight for table in self.tables}
+        self._groups = {weight: n for n, group in enumerate(self.param_groups) for weight in group["params"]}
         self._hooks = [table.register_forward_pre_hook(self._before_reading) for table in self.tables]
         for table in self.tables:
             table.sparse = True
+        self.plain = all(_reached(weight) for group in self.param_groups for weight in group["params"])
+        self.given: dict[Tensor, Sums] = {}
+        self.share = 1.0
+
+    def take(self, rows: dict[Tensor, Sums], share: float) -> None:
+        """For the next step: tables' gradients that do not stand in ``grad``, and by which share of all to go."""
+        self.given, self.share = rows, share
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move the rows with a gradient, and all other parameters as AdamW does."""
         for table in self.tables:
             if table.weight.grad is not None:
-                self._move(table, *once_each(table.weight))
+                rows, slopes = once_each(table.weight)
+                self.given[table.weight] = rows.numpy(), slopes.numpy()
                 table.weight.grad = None  # AdamW passes over what has none
-        super().step(closure)
+        for weight, sums in self.given.items():
+            self._move(weight, *sums)
+        if self.plain:
+            for group in self.param_groups:
+                self._move_whole(group)
+        else:
+            super().step(closure)
+        self.take({}, 1.0)
 
     def settle(self) -> None:
         """Bring every row up to date, and begin to count anew."""
@@ -87,32 +108,53 @@ class RestingAdamW(AdamW):
         if table.training and isinstance(table, nn.Embedding):
             self._catch_up(table, inputs[0].reshape(-1).contiguous().numpy())
 
-    def _catch_up(self, table: nn.Embedding, ids: np.ndarray) -> None:
-        state, group = self._state(table.weight), self._group(table.weight)
+    def _catch_up(self, table: nn.Embedding, ids: Ids) -> None:
+        weight = table.weight
+        state, group = self._state(weight), self.param_groups[self._groups[weight]]
         if len(state["decay"]) > 1:
-            catch_up(in_memory(table.weight, state), rests_of(state, group), ids)
-
-    def _group(self, weight: Tensor) -> Group:
-        return next(g for g in self.param_groups if any(mine is weight for mine in g["params"]))
+            catch_up(in_memory(weight, state), rests_of(state, group), ids)
 
     def _state(self, weight: Tensor) -> State:
         state: State = self.state[weight]
         if not state:
             state |= {"step": torch.zeros(()), "exp_avg": torch.zeros_like(weight)}
-            state |= {"exp_avg_sq": torch.zeros_like(weight), **fresh_rests(len(weight))}
+            state |= {"exp_avg_sq": torch.zeros_like(weight)}
+            state |= fresh_rests(len(weight)) if weight in self._resting else {}
         return state
 
-    def _move(self, table: nn.Embedding, rows: Tensor, slopes: Tensor) -> None:
+    def _move(self, weight: Tensor, rows: Ids, slopes: Floats) -> None:
         """Move the rows by AdamW's own rule, and let the others rest."""
-        state, group = self._state(table.weight), self._group(table.weight)
-        state["step"] += 1
-        (beta1, beta2), step = group["betas"], int(state["step"])
-        corrected = math.sqrt(1 - beta2**step)
-        rate, keep = group["lr"] * corrected / (1 - beta1**step), 1 - group["lr"] * group["weight_decay"]
-        move = Move(rate, keep, beta1, beta2, group["eps"] * corrected)
+        state = self._state(weight)
+        move = self._next(state, self.param_groups[self._groups[weight]])
         rest(state, move)
-        now = len(state["decay"]) - 1
-        move_rows(in_memory(table.weight, state), move, rows.numpy(), slopes.numpy(), now)
+        move_rows(in_memory(weight, state), move, rows, slopes, len(state["decay"]) - 1)
+
+    def _move_whole(self, group: Group) -> None:
+        """Move those of a group that have a whole gradient."""
+        by_move: dict[Move, list[Tensor]] = {}
+        for weight in group["params"]:
+            if weight.grad is not None:
+                by_move.setdefault(self._next(self._state(weight), group), []).append(weight)
+        for move, weights in by_move.items():
+            states = [self.state[weight] for weight in weights]
+            memory = [[state[kind].numpy() for state in states] for kind in ("exp_avg", "exp_avg_sq")]
+            slopes = [weight.grad.contiguous().numpy() for weight in weights]
+            move_all([weight.detach().numpy() for weight in weights], *memory, slopes, move)
+
+    def _next(self, state: State, group: Group) -> Move:
+        """Count an update, and say how far it goes."""
+        step = state["step"].numpy()
+        step += 1
+        return move_of(group["lr"], group["weight_decay"], *group["betas"], group["eps"], int(step), self.share)
+
+
+@lru_cache(maxsize=4)  # most weights ask for the same
+def move_of(
+    rate: float, decay: float, beta1: float, beta2: float, eps: float, step: int, share: float
+) -> Move:
+    """The rule of update ``step``, its corrections of both biases put into its rate and ε."""
+    corrected = math.sqrt(1 - beta2**step)
+    return Move(rate * corrected / (1 - beta1**step), 1 - rate * decay, beta1, beta2, eps * corrected, share)
 
 
 def fresh_rests(rows: int) -> State:
@@ -125,9 +167,12 @@ def fresh_rests(rows: int) -> State:
 
 def rest(state: State, move: Move) -> None:
     """Let an update go by: D and C of those before it grow by it, and those that rest from it on begin."""
-    missed = torch.from_numpy(_missed(move.rate, move.beta1 / math.sqrt(move.beta2), len(state["decay"])))
-    state["drift"] = torch.cat([state["drift"] * move.keep + missed, torch.zeros(1)])
-    state["decay"] = torch.cat([state["decay"] * move.keep, torch.ones(1)])
+    count, keep = len(state["decay"]), np.float32(move.keep)
+    decay, drift = np.ones(count + 1, np.float32), np.zeros(count + 1, np.float32)
+    np.multiply(state["decay"].numpy(), keep, out=decay[:-1])
+    np.multiply(state["drift"].numpy(), keep, out=drift[:-1])
+    drift[:-1] += _missed(move.rate, move.beta1 / math.sqrt(move.beta2), count)
+    state["decay"], state["drift"] = torch.from_numpy(decay), torch.from_numpy(drift)
 
 
 def rests_of(state: State, group: Group) -> Rests:

@@ -183,6 +183,25 @@ void pool_back_rows(const Pooled &p, int threads) {
     });
 }
 
+void pool_some(const Steps &s, const Columns &c, int threads) {
+    parallel(threads_for_rows(threads, s.M * c.H), [&](int part, int parts) { pool_columns(s, c, part, parts); });
+}
+
+void pool_some_back(const Steps &s, const ColumnsBack &c, int threads) {
+    parallel(threads_for_rows(threads, s.M * c.H), [&](int part, int parts) { pool_columns_back(s, c, part, parts); });
+}
+
+void spread_some(const Steps &s, const float *d_sum, int64_t stride, float factor, int64_t E, const Drop &mask, float *d_x, int threads) {
+    parallel(threads_for_rows(threads, s.M * E),
+             [&](int part, int parts) { spread(s, d_sum, stride, factor, E, mask, d_x, part, parts); });
+}
+
+double squares_of(const float *x, int64_t n) {
+    double total = 0;
+    parallel(1, [&](int, int) { total = squares(x, n); });
+    return total;
+}
+
 void catch_up_rows(const Table &table, const Rests &rests, const int64_t *ids, int64_t n, int threads) {
     parallel(threads_for_rows(threads, n * table.E), [&](int part, int parts) { catch_up(table, rests, ids, n, part, parts); });
 }
@@ -204,6 +223,13 @@ void move_some(const Table &table, const Move &move, const int64_t *rows, const 
     });
 }
 
+void move_all(const Move &by, const float *g, float *w, float *m, float *v, int64_t n, int threads) {
+    parallel(threads_for_rows(threads, n), [&](int part, int parts) {
+        const int64_t from = n * part / parts, to = n * (part + 1) / parts;
+        move(by, g + from, w + from, m + from, v + from, to - from);
+    });
+}
+
 }  // namespace
 
 #define ELMAN_TEXT(x) #x
@@ -211,6 +237,6 @@ void move_some(const Table &table, const Move &move, const int64_t *rows, const 
 extern const Kernels table;
 const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, softmax,
                        log_softmax,           add,         take_max,    divide,       multiply,    scale,  map, pool_tree,
-                       embed_rows,            drop_some,   pool_back_rows, catch_up_rows, move_some, sum_rows};
+                       embed_rows,            drop_some,   pool_back_rows, pool_some, pool_some_back, spread_some, squares_of, catch_up_rows, move_some, move_all, sum_rows};
 
 }  // namespace elman::ELMAN_ISA

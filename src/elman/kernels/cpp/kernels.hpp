@@ -148,8 +148,13 @@ struct Kernels {
     void (*embed)(const float *const *tables, const int64_t *ids, int64_t M, int64_t G, int64_t E, const Drop &mask, float *y, int threads);
     void (*drop)(const Drop &mask, const float *x, float *y, int64_t n, int threads);
     void (*pool_back)(const Pooled &p, int threads);
+    void (*pool_columns)(const Steps &s, const Columns &c, int threads);
+    void (*pool_columns_back)(const Steps &s, const ColumnsBack &c, int threads);
+    void (*spread)(const Steps &s, const float *d_sum, int64_t stride, float factor, int64_t E, const Drop &mask, float *d_x, int threads);
+    double (*squares)(const float *x, int64_t n);
     void (*catch_up)(const Table &table, const Rests &rests, const int64_t *ids, int64_t n, int threads);
     void (*move_rows)(const Table &table, const Move &move, const int64_t *rows, const float *slopes, int64_t n, int64_t now, int threads);
+    void (*move)(const Move &move, const float *g, float *w, float *m, float *v, int64_t n, int threads);
     int64_t (*sum_rows)(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *place, int64_t *rows,
                         float *sums, int threads);
 };

@@ -6,11 +6,11 @@
 #include <cstring>
 
 #include "table.hpp"
-#include "vec.hpp"
+#include "tile.hpp"
 
 namespace elman::ELMAN_ISA {
 
-constexpr int64_t rows_of_table_ahead = 2;  // rows lie anywhere in a table: those that come next are asked for
+constexpr int64_t rows_of_table_ahead = 4;  // rows lie anywhere in a table: those that come next are asked for
 
 inline void ask_for_row(const float *row, int64_t E, bool written) {
     for (int64_t k = 0; k < E; k += 16)
@@ -42,7 +42,7 @@ inline void embed(const float *const *tables, const int64_t *ids, int64_t first,
             const float *from = tables[g] + ids[m * G + g] * E;
             for (int64_t k = 0; k < E; ++k) row[k] += from[k];
         }
-        if (mask.bits) drop(mask, m * E, row, row, E);
+        if (mask.bits) drop(mask, mask.row(m) * E, row, row, E);
     }
 }
 
@@ -70,6 +70,77 @@ inline void pool_back(const Pooled &p, int64_t first, int64_t last, float *share
     }
 }
 
+// The rows i of B, packed, that are this part's: their mean, greatest and sum over time; t rising. A row without steps gives noughts.
+inline void pool_columns(const Steps &s, const Columns &c, int part, int parts) {
+    for (int64_t i = part; i < s.B; i += parts) {
+        const int64_t n = s.length(i), at = s.order[i] * c.stride;
+        const Vec count = set(static_cast<float>(std::max<int64_t>(n, 1))), root = set(std::sqrt(static_cast<float>(std::max<int64_t>(n, 1))));
+        for (int64_t k = 0; k < c.H; k += W) {
+            Vec sum = set(0.0f), most = set(n ? -INFINITY : 0.0f);
+            for (int64_t t = 0; t < n; ++t) {
+                const Vec x = load_some(c.x + (s.offset[t] + i) * c.H + k, c.H - k);
+                sum = sum + x, most = select(is_nan(most), most, max(most, x));
+            }
+            if (c.mean) store_some(c.mean + at + k, sum / count, c.H - k);
+            if (c.most) store_some(c.most + at + k, most, c.H - k);
+            if (c.sum) store_some(c.sum + at + k, set(c.factor) * sum / root, c.H - k);
+        }
+    }
+}
+
+// Its gradient: each step takes part in the mean; the steps that are the greatest share its gradient alike.
+inline void pool_columns_back(const Steps &s, const ColumnsBack &c, int part, int parts) {
+    const Vec one = set(1.0f), nought = set(0.0f);
+    for (int64_t i = part; i < s.B; i += parts) {
+        const int64_t n = s.length(i), at = s.order[i] * c.stride;
+        const Vec count = set(static_cast<float>(std::max<int64_t>(n, 1)));
+        for (int64_t k = 0; k < c.H; k += W) {
+            const int64_t left = c.H - k;
+            const Vec even = c.d_mean ? load_some(c.d_mean + at + k, left) / count : nought;
+            const Vec most = c.most ? load_some(c.most + at + k, left) : nought;
+            Vec share = nought;
+            for (int64_t t = 0; t < (c.most ? n : 0); ++t)
+                share = share + select(same(load_some(c.x + (s.offset[t] + i) * c.H + k, left), most), one, nought);
+            if (c.most) share = load_some(c.d_most + at + k, left) / share;
+            for (int64_t t = 0; t < n; ++t) {
+                const int64_t m = (s.offset[t] + i) * c.H + k;
+                const Vec more = c.most ? select(same(load_some(c.x + m, left), most), share, nought) : nought;
+                store_some(c.d_x + m, even + more, left);
+            }
+        }
+    }
+}
+
+// d_x (M, E) of what a mask went over: (d_x + factor / √length d_sum) times the mask. A null d_sum is nought.
+inline void spread(const Steps &s, const float *d_sum, int64_t stride, float factor, int64_t E, const Drop &mask, float *d_x, int part, int parts) {
+    for (int64_t i = part; i < s.B; i += parts) {
+        const int64_t n = s.length(i);
+        const float *__restrict from = d_sum ? d_sum + s.order[i] * stride : nullptr;
+        const float share = factor / std::sqrt(static_cast<float>(std::max<int64_t>(n, 1)));
+        for (int64_t t = 0; t < n; ++t) {
+            const int64_t m = s.offset[t] + i;
+            float *__restrict row = d_x + m * E;
+            for (int64_t k = 0; from && k < E; ++k) row[k] += share * from[k];
+            if (mask.bits) drop(mask, mask.row(m) * E, row, row, E);
+        }
+    }
+}
+
+// Σ x², each block in 64 chains of its own.
+inline double squares(const float *x, int64_t n) {
+    constexpr int64_t chains = 64, size = 4096;
+    double total = 0;
+    for (int64_t from = 0; from < n; from += size) {
+        const int64_t to = std::min(n, from + size), even = from + (to - from) / chains * chains;
+        float sums[chains] = {};
+        for (int64_t k = from; k < even; k += chains)
+            for (int64_t j = 0; j < chains; ++j) sums[j] += x[k + j] * x[k + j];
+        for (int64_t k = even; k < to; ++k) sums[k - even] += x[k] * x[k];
+        for (const float sum : sums) total += static_cast<double>(sum);
+    }
+    return total;
+}
+
 // Brings those of the n rows of `ids` up to date that are this part's, one in `parts`; one named twice moves once.
 inline void catch_up(const Table &table, const Rests &rests, const int64_t *ids, int64_t n, int part, int parts) {
     const auto rested = [&](int64_t i) { return ids[i] % parts == part && table.since[ids[i]] < static_cast<float>(rests.now); };
@@ -90,20 +161,24 @@ inline void catch_up(const Table &table, const Rests &rests, const int64_t *ids,
     }
 }
 
+// n numbers by their slopes g
+inline void move(const Move &by, const float *__restrict g, float *__restrict w, float *__restrict m, float *__restrict v, int64_t n) {
+    const Move to = by;
+    for (int64_t k = 0; k < n; ++k) {
+        const float slope = g[k] * to.share;
+        m[k] = to.beta1 * m[k] + (1 - to.beta1) * slope;
+        v[k] = to.beta2 * v[k] + (1 - to.beta2) * (slope * slope);
+        w[k] = w[k] * to.keep - to.rate * m[k] / (std::sqrt(v[k]) + to.eps);
+    }
+}
+
 // Moves each of the different rows `first` to `last` - 1 of `rows` by its slope (n, E); they rest since `now`.
-inline void move_rows(const Table &table, const Move &move, const int64_t *rows, const float *slopes, int64_t first, int64_t last,
+inline void move_rows(const Table &table, const Move &by, const int64_t *rows, const float *slopes, int64_t first, int64_t last,
                       int64_t now) {
-    const Move by = move;
     for (int64_t i = first; i < last; ++i) {
         if (i + rows_of_table_ahead < last) ask_for_row(table, rows[i + rows_of_table_ahead]);
-        const float *__restrict g = slopes + i * table.E;
-        float *__restrict w = table.w + rows[i] * table.E, *__restrict m = table.m + rows[i] * table.E;
-        float *__restrict v = table.v + rows[i] * table.E;
-        for (int64_t k = 0; k < table.E; ++k) {
-            m[k] = by.beta1 * m[k] + (1 - by.beta1) * g[k];
-            v[k] = by.beta2 * v[k] + (1 - by.beta2) * (g[k] * g[k]);
-            w[k] = w[k] * by.keep - by.rate * m[k] / (std::sqrt(v[k]) + by.eps);
-        }
+        const int64_t at = rows[i] * table.E;
+        move(by, slopes + i * table.E, table.w + at, table.m + at, table.v + at, table.E);
         table.since[rows[i]] = static_cast<float>(now);
     }
 }

@@ -53,6 +53,7 @@ ELMAN_INLINE Vec min(Vec a, Vec b) { return {_mm512_min_ps(a.v, b.v)}; }
 ELMAN_INLINE Vec max(Vec a, Vec b) { return {_mm512_max_ps(a.v, b.v)}; }
 ELMAN_INLINE Mask less(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ); }
 ELMAN_INLINE Mask is_nan(Vec a) { return _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q); }
+ELMAN_INLINE Mask same(Vec a, Vec b) { return _mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ); }
 ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(m, no.v, yes.v)}; }
 ELMAN_INLINE Vec negative_abs(Vec a) {
     return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), _mm512_set1_epi32(INT32_MIN)))};
@@ -114,6 +115,7 @@ ELMAN_INLINE Vec min(Vec a, Vec b) { return {_mm256_min_ps(a.v, b.v)}; }
 ELMAN_INLINE Vec max(Vec a, Vec b) { return {_mm256_max_ps(a.v, b.v)}; }
 ELMAN_INLINE Mask less(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 ELMAN_INLINE Mask is_nan(Vec a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
+ELMAN_INLINE Mask same(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
 ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.v)}; }
 ELMAN_INLINE Vec negative_abs(Vec a) { return {_mm256_or_ps(a.v, _mm256_set1_ps(-0.0f))}; }
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
@@ -171,6 +173,7 @@ ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
 ELMAN_INLINE Vec operator/(Vec a, Vec b) { return {vdivq_f32(a.v, b.v)}; }
 ELMAN_INLINE Mask less(Vec a, Vec b) { return {vcltq_f32(a.v, b.v)}; }
 ELMAN_INLINE Mask is_nan(Vec a) { return {vmvnq_u32(vceqq_f32(a.v, a.v))}; }
+ELMAN_INLINE Mask same(Vec a, Vec b) { return {vceqq_f32(a.v, b.v)}; }
 ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return {vbslq_f32(m.v, yes.v, no.v)}; }
 ELMAN_INLINE Vec min(Vec a, Vec b) { return select(less(a, b), a, b); }
 ELMAN_INLINE Vec max(Vec a, Vec b) { return select(less(b, a), a, b); }
@@ -213,6 +216,7 @@ ELMAN_INLINE Vec min(Vec a, Vec b) { return a.v < b.v ? a : b; }
 ELMAN_INLINE Vec max(Vec a, Vec b) { return b.v < a.v ? a : b; }
 ELMAN_INLINE Mask less(Vec a, Vec b) { return a.v < b.v; }
 ELMAN_INLINE Mask is_nan(Vec a) { return a.v != a.v; }
+ELMAN_INLINE Mask same(Vec a, Vec b) { return a.v == b.v; }
 ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return m ? yes : no; }
 ELMAN_INLINE Vec negative_abs(Vec a) { return {-std::fabs(a.v)}; }
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) { return {std::copysign(a.v, sign.v)}; }

@@ -125,6 +125,30 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     return _softmax(logits, logs=True) if compiled(logits) else twins.log_softmax(logits)
 
 
+def nll(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None = None,
+    class_weights: np.ndarray | None = None,
+    label_smoothing: float = 0.0,
+) -> tuple[float, np.ndarray]:
+    """Cross entropy of logits (B, K) as ``elman.nn.losses.nll`` has it, and its gradient (B, K).
+
+    With q the targets, smoothed and weighted, the loss is - Σ q log p, and its gradient p Σ q - q.
+    """
+    share = np.ones(len(logits), np.float32) if weights is None else weights.astype(np.float32)
+    total = (share if class_weights is None else share * class_weights[targets]).sum()
+    share = share / max(total, TINY)
+    if not compiled(logits, *([] if class_weights is None else [class_weights])):
+        return twins.nll(logits, targets, share, class_weights, label_smoothing)
+    slopes = np.empty_like(logits)
+    loss = compiled.module.nll(logits, targets, share, class_weights, label_smoothing, slopes)
+    return loss, slopes
+
+
+TINY = np.finfo(np.float32).tiny
+
+
 def _softmax(logits: np.ndarray, *, logs: bool) -> np.ndarray:
     answer = np.array(logits, order="C")
     compiled.module.softmax(_rows(answer), logs)

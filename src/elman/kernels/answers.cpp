@@ -27,6 +27,17 @@ void softmax(const Out &rows, bool logs) {
     (logs ? kernels()->log_softmax : kernels()->softmax)(rows.data(), M, K);
 }
 
+// The loss of logits (M, K), and its gradient, written to slopes.
+double nll(const In &logits, const Ids &targets, const In &share, const Maybe<In> &class_weights, float smoothing, const Out &slopes) {
+    if (logits.ndim() != 2) throw std::invalid_argument("nll takes (M, K)");
+    const auto M = static_cast<int64_t>(logits.shape(0)), K = static_cast<int64_t>(logits.shape(1));
+    expect(targets, {M}, "targets"), expect(share, {M}, "share"), expect(slopes, {M, K}, "slopes");
+    expect_ids(targets.data(), M, K);
+    const Nll loss{M, K, logits.data(), targets.data(), share.data(), data(class_weights, {K}, "class_weights"), smoothing, slopes.data()};
+    const nb::gil_scoped_release others_run;
+    return kernels()->nll(loss);
+}
+
 // y (M, K) = y * scale + shift, in place
 void scale(const Out &y, const In &by, const In &shift) {
     if (y.ndim() != 2) throw std::invalid_argument("scale takes (M, K)");
@@ -45,6 +56,7 @@ void map(int which, const In &x, const Out &y) {
 void bind_answers(nb::module_ &module) {
     module.def("linear", &linear, just, just, maybe, just, any);
     module.def("softmax", &softmax, just, any);
+    module.def("nll", &nll, just, just, just, maybe, any, just);
     module.def("scale", &scale, just, just, just);
     module.def("map", &map, any, just, just);
 }

@@ -101,6 +101,20 @@ void embed(const std::vector<In> &tables, const Ids &ids, const Out &y, const Ma
     kernels()->embed(rows.data(), ids.data(), M, G, E, mask, y.data(), threads);
 }
 
+// SFC64 (Doty-Humphrey, PractRand) from three seeds, as it begins: the first words, which show them, are passed over.
+void random_words(uint64_t a, uint64_t b, uint64_t c, const nb::ndarray<uint64_t, nb::c_contig, nb::device::cpu> &words) {
+    const nb::gil_scoped_release others_run;
+    uint64_t count = 1;
+    const auto next = [&] {
+        const uint64_t word = a + b + count++;
+        a = b ^ (b >> 11), b = c + (c << 3), c = ((c << 24) | (c >> 40)) + word;
+        return word;
+    };
+    for (int i = 0; i < 12; ++i) next();
+    uint64_t *to = words.data();
+    for (size_t i = 0; i < words.size(); ++i) to[i] = next();
+}
+
 void drop(const In &x, const Out &y, const Bits &bits, int dropped, float scale, int threads) {
     if (x.size() != y.size()) throw std::invalid_argument("x and y differ in size");
     const auto n = static_cast<int64_t>(x.size());
@@ -182,6 +196,7 @@ double squares(const std::vector<In> &arrays) {
 void bind_rows(nb::module_ &module) {
     module.def("embed", &embed, any, just, just, nb::arg("bits").noconvert() = nb::none(), nb::arg("dropped") = 0,
                nb::arg("scale") = 1.0f, nb::arg("threads") = 1, nb::arg("places").noconvert() = nb::none());
+    module.def("random_words", &random_words, any, any, any, just);
     module.def("drop", &drop, just, just, just, any, any, any);
     module.def("pool_columns", &pool_columns, just, just, just, just, any, any, any, any, any);
     module.def("pool_columns_back", &pool_columns_back, just, just, just, just, just, any, any, just, any);

@@ -37,6 +37,15 @@ class Mask:
         return np.multiply(self.bits >= self.dropped, np.float32(self.scale), dtype=np.float32)
 
 
+def random_words(seeds: Sequence[int], count: int) -> NDArray[np.uint64]:
+    """Draw words of 64 bits: the stream of SFC64 (Doty-Humphrey, *PractRand*) that three such seeds begin."""
+    if compiled.module is None or compiled.off:
+        return twins.random_words(seeds, count)
+    words = np.empty(count, np.uint64)
+    compiled.module.random_words(*seeds, words)
+    return words
+
+
 @dataclass(frozen=True)
 class Table:
     """V rows of E numbers, what AdamW remembers of each, and since which update each rests.
@@ -110,16 +119,15 @@ def move_rows(table: Table, move: Move, rows: Ids, slopes: Floats, now: int) -> 
         compiled.module.move_rows(*table.arrays(), *by, rows, slopes, now, threads())
 
 
-def move_all(
-    weights: list[Floats], means: list[Floats], squares: list[Floats], slopes: list[Floats], move: Move
-) -> None:
-    """Move whole arrays by their gradients, with what AdamW remembers of each; all are written but the last."""
+def move_all(tables: Sequence[Table], slopes: Sequence[Floats], move: Move) -> None:
+    """Move whole tables, of any shape, each by its gradient; they do not rest."""
+    weights, means, squares = ([getattr(t, n) for t in tables] for n in ("weight", "mean", "square"))
     if not compiled(*weights, *slopes):
         for parts in zip(weights, means, squares, slopes, strict=True):
             twins.move(*parts, move)
         return
     by = move.rate, move.keep, move.beta1, move.beta2, move.eps, move.share
-    compiled.module.move_all(weights, means, squares, slopes, *by, threads())
+    compiled.module.move_all(weights, means, squares, list(slopes), *by, threads())
 
 
 def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -> tuple[Ids, Floats]:

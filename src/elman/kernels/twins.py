@@ -145,6 +145,14 @@ def move(weight: np.ndarray, mean: np.ndarray, square: np.ndarray, slopes: np.nd
     weight[...] = weight * np.float32(by.keep) - rate * mean / (np.sqrt(square) + np.float32(by.eps))
 
 
+def random_words(seeds: Sequence[int], count: int) -> np.ndarray:
+    """The stream of SFC64 from three seeds; the first words, which show them, are passed over."""
+    generator = np.random.SFC64()
+    state = np.array([*seeds, 1], np.uint64)
+    generator.state = {"bit_generator": "SFC64", "state": {"state": state}, "has_uint32": 0, "uinteger": 0}
+    return generator.random_raw(12 + count)[12:]
+
+
 def sum_rows(ids: np.ndarray, slopes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The different ids in their first order, and for each the sum over its places."""
     _, first, place = np.unique(ids, return_index=True, return_inverse=True)
@@ -160,6 +168,22 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     e = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: np.ndarray = e / e.sum(axis=-1, keepdims=True)
     return probabilities
+
+
+def nll(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    share: np.ndarray,
+    class_weights: np.ndarray | None,
+    label_smoothing: float,
+) -> tuple[float, np.ndarray]:
+    """Cross entropy of rows that count by their ``share``, and its gradient."""
+    logs = log_softmax(logits)
+    wanted = np.full_like(logs, label_smoothing / logits.shape[1])
+    wanted[np.arange(len(targets)), targets] += 1 - np.float32(label_smoothing)
+    wanted *= share[:, None] * (1 if class_weights is None else class_weights)
+    slopes = np.exp(logs) * wanted.sum(1, keepdims=True) - wanted
+    return -float((wanted * logs)[wanted != 0].sum(dtype=np.float64)), slopes
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:

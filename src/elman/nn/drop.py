@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from elman.kernels.table import CHANCES, Mask
+from elman.kernels.table import CHANCES, Mask, random_words
 
 
 def draw_mask(shape: tuple[int, ...], rate: float) -> Mask:
-    """Draw from torch's generator: one number of its seeds a stream of SFC64 (Doty-Humphrey, *PractRand*)."""
+    """Draw from torch's generator: three numbers of its seed a quicker stream."""
     count = math.prod(shape)
-    words = np.random.SFC64(int(torch.randint(2**62, ()))).random_raw(-(-count // 4))  # of 64 bits each
+    words = random_words(torch.randint(2**62, (3,)).tolist(), -(-count // 4))
     bits = words.astype("<u8", copy=False).view("<u2")[:count].reshape(shape)
     return Mask(bits.astype(np.uint16, copy=False), round(rate * CHANCES))
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from elman import kernels
 from elman.errors import UsageError
 
 
@@ -31,30 +29,6 @@ def nll(
     share = torch.ones_like(each) if weights is None else weights.to(each)
     total = share if class_weights is None else share * class_weights[targets]
     return (share * each).sum() / total.sum().clamp(min=torch.finfo(each.dtype).tiny)
-
-
-def nll_and_slopes(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    weights: np.ndarray | None = None,
-    class_weights: np.ndarray | None = None,
-    label_smoothing: float = 0.0,
-) -> tuple[float, np.ndarray]:
-    """``nll`` of arrays, and its gradient: (B, K) -> a number and (B, K).
-
-    With q the targets, smoothed and weighted, the loss is - Σ q log p, and its gradient p Σ q - q.
-    """
-    logs, classes = kernels.log_softmax(logits), logits.shape[1]
-    wanted = np.full_like(logs, label_smoothing / classes)
-    rows = np.arange(len(targets))
-    wanted[rows, targets] += np.float32(1 - label_smoothing)
-    share = np.ones(len(targets), np.float32) if weights is None else weights.astype(np.float32)
-    total = share
-    if class_weights is not None:
-        wanted, total = wanted * class_weights, share * class_weights[targets]
-    wanted *= (share / max(total.sum(), np.finfo(np.float32).tiny))[:, None]
-    slopes = np.exp(logs) * wanted.sum(1, keepdims=True) - wanted
-    return -float(np.vdot(wanted, logs)), slopes
 
 
 def nll_of_steps(

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from elman.kernels.answer import nll
 from elman.kernels.native import compiled
 from elman.kernels.packing import Packing, pool_columns, pool_columns_back, spread, sum_columns
 from elman.kernels.table import Floats, Ids, Mask, drop_some, read_rows, sum_rows
@@ -21,7 +22,6 @@ from elman.nn.chunks import Chunk
 from elman.nn.drop import draw_mask
 from elman.nn.function import KINDS, NAMES, How, backward, forward, how_of
 from elman.nn.heads import ClassifyHead
-from elman.nn.losses import nll_and_slopes
 from elman.nn.reach import reached
 
 if TYPE_CHECKING:
@@ -101,10 +101,11 @@ class Slopes:
         settings, packing = self.settings, Packing.of(batch.lengths)
         steps, (rows, padded) = len(packing.places), batch.inputs.shape[:2]
         ids = batch.inputs.reshape(rows, padded, -1).transpose(1, 0, 2).reshape(rows * padded, -1)[packing.places]
-        for g in range(ids.shape[1]):
-            if rate := settings.ngram_dropout if g else settings.symbol_dropout:
-                drawn = torch.rand((padded, rows)).numpy().reshape(-1)[packing.places]
-                ids[:, g] *= drawn >= np.float32(rate)
+        rates = [settings.ngram_dropout if g else settings.symbol_dropout for g in range(ids.shape[1])]
+        hidden = [g for g, rate in enumerate(rates) if rate]
+        drawn = torch.rand((len(hidden), padded, rows)).numpy().reshape(len(hidden), -1)
+        for g, chances in zip(hidden, drawn, strict=True):
+            ids[:, g] *= chances[packing.places] >= np.float32(rates[g])
         shape = (padded, rows, settings.embedding_size)
         mask = draw_mask(shape, settings.input_dropout) if settings.input_dropout else None
         return Read(packing, ids, np.ascontiguousarray(ids.T), mask, padded)
@@ -155,7 +156,7 @@ class Slopes:
         features = torch.from_numpy(pooled if mask is None else drop_some(pooled, mask))
         logits = torch.addmm(head.bias, features, head.weight.T)
         weights = self.network.class_weights
-        loss, d_logits = nll_and_slopes(
+        loss, d_logits = nll(
             logits.numpy(), batch.targets, batch.weights,
             None if weights is None else weights.numpy(), self.settings.label_smoothing,
         )  # fmt: skip

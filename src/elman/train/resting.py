@@ -65,6 +65,8 @@ class RestingAdamW(AdamW):
         self._hooks = [table.register_forward_pre_hook(self._before_reading) for table in self.tables]
         for table in self.tables:
             table.sparse = True
+        self._memories: dict[Tensor, Memory] = {}
+        self._history = History()
         self.plain = all(_reached(weight) for group in self.param_groups for weight in group["params"])
         self.given: dict[Tensor, Sums] = {}
         self.share = 1.0
@@ -94,7 +96,9 @@ class RestingAdamW(AdamW):
         """Bring every row up to date, and begin to count anew."""
         for table in self.tables:
             self._catch_up(table, np.arange(len(table.weight)))
-            self.state[table.weight] |= fresh_rests(len(table.weight))
+            state = self._memory(table.weight).state
+            state["since"].zero_()
+            state |= UP_TO_DATE
 
     def release(self) -> None:
         """Settle, and give the tables back as they were."""
@@ -109,43 +113,89 @@ class RestingAdamW(AdamW):
             self._catch_up(table, inputs[0].reshape(-1).contiguous().numpy())
 
     def _catch_up(self, table: nn.Embedding, ids: Ids) -> None:
-        weight = table.weight
-        state, group = self._state(weight), self.param_groups[self._groups[weight]]
-        if len(state["decay"]) > 1:
-            catch_up(in_memory(weight, state), rests_of(state, group), ids)
+        memory = self._memory(table.weight)
+        if len(memory.state["decay"]) > 1:
+            group = self.param_groups[self._groups[table.weight]]
+            catch_up(memory.table, self._history.rests(memory.state, group), ids)
 
-    def _state(self, weight: Tensor) -> State:
+    def _memory(self, weight: Tensor) -> Memory:
+        """A weight and what is remembered of it as arrays, which are made anew only where they moved."""
         state: State = self.state[weight]
-        if not state:
-            state |= {"step": torch.zeros(()), "exp_avg": torch.zeros_like(weight)}
-            state |= {"exp_avg_sq": torch.zeros_like(weight)}
-            state |= fresh_rests(len(weight)) if weight in self._resting else {}
-        return state
+        kept = self._memories.get(weight)
+        if kept is None or not kept.is_of(weight, state):
+            if not state:
+                state |= {"step": torch.zeros(()), "exp_avg": torch.zeros_like(weight)}
+                state |= {"exp_avg_sq": torch.zeros_like(weight)}
+                if weight in self._resting:
+                    state |= {"since": torch.zeros(len(weight)), **UP_TO_DATE}
+            kept = self._memories[weight] = Memory(weight, state)
+        return kept
 
     def _move(self, weight: Tensor, rows: Ids, slopes: Floats) -> None:
         """Move the rows by AdamW's own rule, and let the others rest."""
-        state = self._state(weight)
-        move = self._next(state, self.param_groups[self._groups[weight]])
-        rest(state, move)
-        move_rows(in_memory(weight, state), move, rows, slopes, len(state["decay"]) - 1)
+        memory = self._memory(weight)
+        move = self._next(memory, self.param_groups[self._groups[weight]])
+        self._history.rest(memory.state, move)
+        move_rows(memory.table, move, rows, slopes, len(memory.state["decay"]) - 1)
 
     def _move_whole(self, group: Group) -> None:
         """Move those of a group that have a whole gradient."""
-        by_move: dict[Move, list[Tensor]] = {}
+        by_move: dict[Move, list[tuple[Table, Floats]]] = {}
         for weight in group["params"]:
             if weight.grad is not None:
-                by_move.setdefault(self._next(self._state(weight), group), []).append(weight)
-        for move, weights in by_move.items():
-            states = [self.state[weight] for weight in weights]
-            memory = [[state[kind].numpy() for state in states] for kind in ("exp_avg", "exp_avg_sq")]
-            slopes = [weight.grad.contiguous().numpy() for weight in weights]
-            move_all([weight.detach().numpy() for weight in weights], *memory, slopes, move)
+                memory, slopes = self._memory(weight), weight.grad.contiguous().numpy()
+                by_move.setdefault(self._next(memory, group), []).append((memory.table, slopes))
+        for move, given in by_move.items():
+            tables, slopes = zip(*given, strict=True)
+            move_all(tables, slopes, move)
 
-    def _next(self, state: State, group: Group) -> Move:
+    def _next(self, memory: Memory, group: Group) -> Move:
         """Count an update, and say how far it goes."""
-        step = state["step"].numpy()
-        step += 1
-        return move_of(group["lr"], group["weight_decay"], *group["betas"], group["eps"], int(step), self.share)
+        memory.step += 1
+        step = int(memory.step)
+        return move_of(group["lr"], group["weight_decay"], *group["betas"], group["eps"], step, self.share)
+
+
+class Memory:
+    """A weight and what is remembered of it, as arrays over their own memory."""
+
+    def __init__(self, weight: Tensor, state: State) -> None:
+        self.state, self.step = state, state["step"].numpy()
+        self._places = self._places_of(weight, state)
+        parts = weight.detach(), state["exp_avg"], state["exp_avg_sq"], state.get("since", NOTHING)
+        self.table = Table(*(part.numpy() for part in parts))
+
+    def is_of(self, weight: Tensor, state: State) -> bool:
+        """Whether all still stand where they stood."""
+        return state is self.state and self._places == self._places_of(weight, state)
+
+    @staticmethod
+    def _places_of(weight: Tensor, state: State) -> list[int]:
+        return [a.data_ptr() for a in (weight, state["exp_avg"], state["exp_avg_sq"], state["step"])]
+
+
+NOTHING = torch.zeros(0)
+
+
+class History:
+    """What rests since each update lead to; tables with one and the same past share the work."""
+
+    def __init__(self) -> None:
+        self._rested: tuple[Any, ...] = ()
+        self._rests: tuple[Any, ...] = ()
+
+    def rest(self, state: State, move: Move) -> None:
+        """Let an update go by; see ``rest``."""
+        if not (self._rested and self._rested[0] is state["decay"] and self._rested[1] is move):
+            self._rested = (state["decay"], move, *rest(state["decay"], state["drift"], move))
+        state["decay"], state["drift"] = self._rested[2:]
+
+    def rests(self, state: State, group: Group) -> Rests:
+        """What the kernel needs to bring rows up to date."""
+        if not (self._rests and self._rests[0] is state["decay"]):
+            self._rests = state["decay"], rests_of(state, group)
+        found: Rests = self._rests[1]
+        return found
 
 
 @lru_cache(maxsize=4)  # most weights ask for the same
@@ -157,22 +207,22 @@ def move_of(
     return Move(rate * corrected / (1 - beta1**step), 1 - rate * decay, beta1, beta2, eps * corrected, share)
 
 
-def fresh_rests(rows: int) -> State:
-    """Since which update each row rests, and D and C of each such update, when all are up to date.
+UP_TO_DATE = {"decay": torch.ones(1), "drift": torch.zeros(1)}
+"""D and C of each update since which rows rest, when all are up to date.
 
-    All are float32, because torch makes them so when an optimizer is loaded.
-    """
-    return {"since": torch.zeros(rows), "decay": torch.ones(1), "drift": torch.zeros(1)}
+They are float32, as is since which update each row rests, because torch makes them so when an optimizer is
+loaded. They are never written in place.
+"""
 
 
-def rest(state: State, move: Move) -> None:
+def rest(decay: Tensor, drift: Tensor, move: Move) -> tuple[Tensor, Tensor]:
     """Let an update go by: D and C of those before it grow by it, and those that rest from it on begin."""
-    count, keep = len(state["decay"]), np.float32(move.keep)
-    decay, drift = np.ones(count + 1, np.float32), np.zeros(count + 1, np.float32)
-    np.multiply(state["decay"].numpy(), keep, out=decay[:-1])
-    np.multiply(state["drift"].numpy(), keep, out=drift[:-1])
-    drift[:-1] += _missed(move.rate, move.beta1 / math.sqrt(move.beta2), count)
-    state["decay"], state["drift"] = torch.from_numpy(decay), torch.from_numpy(drift)
+    count, keep = len(decay), np.float32(move.keep)
+    after, on = np.ones(count + 1, np.float32), np.zeros(count + 1, np.float32)
+    np.multiply(decay.numpy(), keep, out=after[:-1])
+    np.multiply(drift.numpy(), keep, out=on[:-1])
+    on[:-1] += _missed(move.rate, move.beta1 / math.sqrt(move.beta2), count)
+    return torch.from_numpy(after), torch.from_numpy(on)
 
 
 def rests_of(state: State, group: Group) -> Rests:
@@ -193,12 +243,6 @@ def _shrinks(beta1: float, beta2: float, eps: float, step: float, count: int) ->
     ages = np.arange(count - 1, -1, -1.0)
     scaled = eps * np.sqrt(1 - beta2 ** (step - ages + 1))
     return tuple(values.astype(np.float32) for values in (beta1**ages, beta2**ages, scaled))
-
-
-def in_memory(weight: Tensor, state: State) -> Table:
-    """The table's own memory as arrays."""
-    parts = (weight.detach(), state["exp_avg"], state["exp_avg_sq"], state["since"])
-    return Table(*(part.numpy() for part in parts))
 
 
 def once_each(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -111,6 +111,32 @@ void log_softmax(float *rows, int64_t M, int64_t K) {
     });
 }
 
+// Cross entropy of rows of K scores: Σ_k -q log p, and its gradient p Σ q - q, where q is a row's share of the target:
+// 1 - smoothing on its class and smoothing / K on each, times the weights of the classes.
+double nll(const Nll &loss) {
+    double total = 0;
+    parallel(1, [&](int, int) {
+        const int64_t K = loss.K;
+        Floats logs(static_cast<size_t>(K));
+        for (int64_t m = 0; m < loss.M; ++m) {
+            float *slopes = loss.slopes + m * K, wanted = 0.0f;
+            std::copy_n(loss.logits + m * K, K, logs.data());
+            log_softmax(logs.data(), 1, K);
+            exp_from(logs.data(), 0.0f, slopes, K);
+            const auto q = [&](int64_t k) {
+                const float even = loss.smoothing / static_cast<float>(K), own = k == loss.targets[m] ? 1.0f - loss.smoothing : 0.0f;
+                return (even + own) * (loss.class_weights ? loss.class_weights[k] : 1.0f) * loss.share[m];
+            };
+            for (int64_t k = 0; k < K; ++k) wanted += q(k);
+            for (int64_t k = 0; k < K; ++k) {
+                if (const float part = q(k); part != 0.0f) total -= static_cast<double>(part) * static_cast<double>(logs.data()[k]);
+                slopes[k] = slopes[k] * wanted - q(k);
+            }
+        }
+    });
+    return total;
+}
+
 template <class F>
 void each(float *y, int64_t n, F &&f) {
     parallel(1, [&](int, int) {
@@ -236,7 +262,7 @@ void move_all(const Move &by, const float *g, float *w, float *m, float *v, int6
 #define ELMAN_NAME(x) ELMAN_TEXT(x)
 extern const Kernels table;
 const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, softmax,
-                       log_softmax,           add,         take_max,    divide,       multiply,    scale,  map, pool_tree,
+                       log_softmax,           nll, add,         take_max,    divide,       multiply,    scale,  map, pool_tree,
                        embed_rows,            drop_some,   pool_back_rows, pool_some, pool_some_back, spread_some, squares_of, catch_up_rows, move_some, move_all, sum_rows};
 
 }  // namespace elman::ELMAN_ISA

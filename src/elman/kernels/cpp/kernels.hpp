@@ -118,6 +118,17 @@ struct Backward {
     int threads;
 };
 
+// Cross entropy of M rows of K scores, each of which counts by its share.
+struct Nll {
+    int64_t M, K;
+    const float *logits;         // (M, K)
+    const int64_t *targets;      // (M) from 0 to K - 1
+    const float *share;          // (M)
+    const float *class_weights;  // (K) or null
+    float smoothing;
+    float *slopes;               // (M, K): written
+};
+
 struct Kernels {
     const char *name;
     Packed (*pack)(const Weights &, int threads);
@@ -133,6 +144,7 @@ struct Kernels {
     // rows of K, in place
     void (*softmax)(float *rows, int64_t M, int64_t K);
     void (*log_softmax)(float *rows, int64_t M, int64_t K);
+    double (*nll)(const Nll &loss);
     // over n floats: y += x, y = max(y, x), y /= a, y *= a; over rows of K: y = y * scale + shift
     void (*add)(float *y, const float *x, int64_t n);
     void (*max)(float *y, const float *x, int64_t n);

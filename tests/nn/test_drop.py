@@ -55,6 +55,10 @@ def test_the_bits_are_those_that_numpy_draws_one_by_one(shape):
     torch.manual_seed(3)
     mask = draw_mask(shape, 0.3)
     torch.manual_seed(3)
-    stream = np.random.Generator(np.random.SFC64(int(torch.randint(2**62, ()))))
-    np.testing.assert_array_equal(mask.bits, stream.integers(0, CHANCES, shape, np.uint16))
+    generator = np.random.SFC64()
+    state = np.array([*torch.randint(2**62, (3,)).tolist(), 1], np.uint64)
+    generator.state = {"bit_generator": "SFC64", "state": {"state": state}, "has_uint32": 0, "uinteger": 0}
+    generator.random_raw(12)
+    found = np.random.Generator(generator).integers(0, CHANCES, shape, np.uint16)
+    np.testing.assert_array_equal(mask.bits, found)
     assert mask.dropped == round(0.3 * CHANCES)

@@ -1,4 +1,4 @@
-"""Sequences as packed rows: those of step 0, then those of step 1, ..., the longest first; pooled, and back."""
+"""Sequences as packed rows: those of step 0, then of step 1, ..., the longest first; pooled, and back."""
 
 from __future__ import annotations
 
@@ -32,9 +32,31 @@ class Packing:
     @classmethod
     def of(cls, lengths: Ids) -> Packing:
         """Pack sequences of these lengths (B,)."""
-        order = np.argsort(-lengths, kind="stable")
-        t, row = np.nonzero(np.arange(lengths[order[:1]].sum())[:, None] < lengths[order])
-        return cls(np.bincount(t), order, t * len(lengths) + order[row])
+        sizes = int(lengths.max(initial=0)), len(lengths), int(lengths.sum())
+        counts, order, places = (np.empty(size, np.int64) for size in sizes)
+        compiled.module.pack(lengths, order, counts, places)
+        return cls(counts, order, places)
+
+    def take(self, ids: Ids, rates: Floats, chances: Floats) -> tuple[Ids, Ids]:
+        """Give the steps' own ids (B, T, G), nought where a chance is below its column's rate.
+
+        Parameters
+        ----------
+        rates
+            (G,): how many of each column are hidden.
+        chances
+            (columns with a rate, T, B): from 0 to 1.
+
+        Returns
+        -------
+        (M, G), and the same column by column (G, M).
+        """
+        rows, columns = (
+            np.empty((len(self.places), len(rates)), np.int64),
+            np.empty((len(rates), len(self.places)), np.int64),
+        )
+        compiled.module.pack_ids(ids, self.places, rates, chances, rows, columns)
+        return rows, columns
 
 
 def pool_columns(x: Floats, packing: Packing, pooled: Floats, mean: int = -1, most: int = -1) -> None:

@@ -2,6 +2,8 @@
 
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "arrays.hpp"
@@ -60,13 +62,13 @@ void move_all(const std::vector<Out> &w, const std::vector<Out> &m, const std::v
         kernels()->move(by, slopes[i].data(), w[i].data(), m[i].data(), v[i].data(), static_cast<int64_t>(w[i].size()), threads);
 }
 
-int64_t sum_of_rows(const Ids &ids, const In &slopes, int64_t left_out, const Places &place, const Places &rows, const Out &sums,
-                    int threads) {
+int64_t sum_of_rows(const Ids &ids, const In &slopes, int64_t size, int64_t left_out, const Places &rows, const Out &sums, int threads) {
     const auto n = static_cast<int64_t>(ids.size()), E = static_cast<int64_t>(slopes.ndim() == 2 ? slopes.shape(1) : 0);
     expect(slopes, {n, E}, "slopes"), expect(sums, {n, E}, "sums"), expect(rows, {n}, "rows");
-    expect_ids(ids.data(), n, static_cast<int64_t>(place.size()));
+    expect_ids(ids.data(), n, size);
+    if (n > INT32_MAX) throw std::invalid_argument("so many ids are not summed at once");
     const nb::gil_scoped_release others_run;
-    return kernels()->sum_rows(ids.data(), slopes.data(), n, E, left_out, place.data(), rows.data(), sums.data(), threads);
+    return kernels()->sum_rows(ids.data(), slopes.data(), n, E, left_out, rows.data(), sums.data(), threads);
 }
 
 Drop drop_of(const Maybe<Bits> &bits, int64_t n, int dropped, float scale) {
@@ -141,6 +143,44 @@ struct Packing {
     Steps steps{};
 };
 
+// lengths (B) -> order (B) from the longest to the shortest, count (T) of rows that each step has, places (M) t B + b of
+// each packed row; T is the greatest length, M the sum of all.
+void pack(const Ids &lengths, const Places &order, const Places &count, const Places &places) {
+    const auto B = static_cast<int64_t>(lengths.size()), T = static_cast<int64_t>(count.size());
+    expect_lengths(lengths, T, B), expect(order, {B}, "order"), expect(count, {T}, "count");
+    std::vector<int64_t> next(static_cast<size_t>(T + 1), 0);  // rows longer than t
+    for (int64_t b = 0; b < B; ++b)
+        for (int64_t t = 0; t < lengths.data()[b]; ++t) ++next[static_cast<size_t>(t)];
+    std::copy_n(next.data(), T, count.data());
+    if (static_cast<int64_t>(places.size()) != std::accumulate(next.begin(), next.end(), int64_t{0})) throw std::invalid_argument("there is a place for each step");
+    for (int64_t b = 0; b < B; ++b) order.data()[next[static_cast<size_t>(lengths.data()[b])]++] = b;
+    int64_t *to = places.data();
+    for (int64_t t = 0; t < T; ++t)
+        for (int64_t i = 0; i < count.data()[t]; ++i) *to++ = t * B + order.data()[i];
+}
+
+// The ids of packed rows, (M, G) and (G, M): those of inputs (B, T, G), nought where a chance (hidden columns, T, B) is
+// below the column's rate; a column of rate nought has no chances.
+void pack_ids(const Ids &inputs, const Ids &places, const In &rates, const In &chances, const Places &ids, const Places &columns) {
+    if (inputs.ndim() != 3) throw std::invalid_argument("ids are (B, T, G)");
+    const auto B = static_cast<int64_t>(inputs.shape(0)), T = static_cast<int64_t>(inputs.shape(1)), G = static_cast<int64_t>(inputs.shape(2));
+    const auto M = static_cast<int64_t>(places.size());
+    expect(places, {M}, "places"), expect_ids(places.data(), M, T * B), expect(rates, {G}, "rates");
+    expect(ids, {M, G}, "ids"), expect(columns, {G, M}, "columns");
+    const int64_t hidden = G - std::count(rates.data(), rates.data() + G, 0.0f);
+    expect(chances, {hidden, T, B}, "chances");
+    for (int64_t m = 0; m < M; ++m) {
+        const int64_t place = places.data()[m], *from = inputs.data() + (place % B * T + place / B) * G;
+        const float *chance = chances.data() + place;
+        for (int64_t g = 0; g < G; ++g) {
+            const float rate = rates.data()[g];
+            const bool kept = rate == 0.0f || *chance >= rate;
+            if (rate != 0.0f) chance += T * B;
+            ids.data()[m * G + g] = columns.data()[g * M + m] = kept ? from[g] : 0;
+        }
+    }
+}
+
 // The columns of y (B, ·) from `at` on that take H numbers; none if `at` is below 0.
 template <class A>
 auto columns(const A &y, int64_t B, int64_t H, int64_t at) -> decltype(y.data()) {
@@ -198,6 +238,8 @@ void bind_rows(nb::module_ &module) {
                nb::arg("scale") = 1.0f, nb::arg("threads") = 1, nb::arg("places").noconvert() = nb::none());
     module.def("random_words", &random_words, any, any, any, just);
     module.def("drop", &drop, just, just, just, any, any, any);
+    module.def("pack", &pack, just, just, just, just);
+    module.def("pack_ids", &pack_ids, just, just, just, just, just, just);
     module.def("pool_columns", &pool_columns, just, just, just, just, any, any, any, any, any);
     module.def("pool_columns_back", &pool_columns_back, just, just, just, just, just, any, any, just, any);
     module.def("spread", &spread, just, just, just, just, any, any, maybe, any, any, maybe, any);
@@ -205,5 +247,5 @@ void bind_rows(nb::module_ &module) {
     module.def("catch_up", &catch_up_rows, just, just, just, just, just, just, just, just, just, just, any);
     module.def("move_rows", &move_some, just, just, just, just, any, any, any, any, any, any, just, just, any, any);
     module.def("move_all", &move_all, just, just, just, just, any, any, any, any, any, any, any);
-    module.def("sum_rows", &sum_of_rows, just, just, any, just, just, just, any);
+    module.def("sum_rows", &sum_of_rows, just, just, any, any, just, just, any);
 }

@@ -39,7 +39,7 @@ class Mask:
 
 def random_words(seeds: Sequence[int], count: int) -> NDArray[np.uint64]:
     """Draw words of 64 bits: the stream of SFC64 (Doty-Humphrey, *PractRand*) that three such seeds begin."""
-    if compiled.module is None or compiled.off:
+    if not compiled():
         return twins.random_words(seeds, count)
     words = np.empty(count, np.uint64)
     compiled.module.random_words(*seeds, words)
@@ -141,7 +141,7 @@ def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -
         return twins.sum_rows(ids[there], slopes[there])
     rows, sums, none = np.empty_like(ids), np.empty_like(slopes), -1 if left_out is None else left_out
     with _checked(size):
-        found = compiled.module.sum_rows(ids, slopes, none, np.full(size, -1), rows, sums, threads())
+        found = compiled.module.sum_rows(ids, slopes, size, none, rows, sums, threads())
     return rows[:found], sums[:found]
 
 

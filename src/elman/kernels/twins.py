@@ -130,9 +130,9 @@ def catch_up(table: Table, rests: Rests, ids: np.ndarray) -> None:
 
 def move_rows(table: Table, move_by: Move, rows: np.ndarray, slopes: np.ndarray, now: int) -> None:
     """AdamW's own rule, for rows alone."""
-    parts = [part[rows] for part in (table.weight, table.mean, table.square)]
-    move(*parts, slopes, move_by)
-    table.weight[rows], table.mean[rows], table.square[rows] = parts
+    weight, mean, square = table.weight[rows], table.mean[rows], table.square[rows]
+    move(weight, mean, square, slopes, move_by)
+    table.weight[rows], table.mean[rows], table.square[rows] = weight, mean, square
     table.since[rows] = now
 
 

@@ -22,7 +22,7 @@ from elman.nn.losses import LOSSES_OF_NUMBERS, nll, nll_of_steps
 from elman.nn.pool import pool
 from elman.nn.scan import valid_steps
 from elman.nn.settings import NetworkSettings
-from elman.nn.slopes import Slopes, fits
+from elman.nn.slopes import Slopes, slopes_of
 from elman.nn.start import BUILT_IN, draw_first_weights, open_gates
 from elman.settings import check_settings
 
@@ -136,7 +136,7 @@ class Network(nn.Module):
 
     def slopes(self) -> Slopes | None:
         """Give what finds the loss of a batch and its gradients without torch's graph, where that can be."""
-        return Slopes(self) if type(self) is Network and fits(self) else None
+        return slopes_of(self) if type(self) is Network else None
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Copy every weight out as float32, under the names of the model file."""

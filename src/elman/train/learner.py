@@ -15,7 +15,7 @@ from elman.sealed import Arrays
 from elman.train.averaging import follow
 from elman.train.checkpoint import Checkpoint
 from elman.train.optimizer import load_optimizer, make_optimizer, optimizer_tensors
-from elman.train.resting import RestingAdamW, once_each
+from elman.train.resting import RestingAdamW, Sums, once_each
 from elman.train.settings import LoopSettings
 from elman.train.weights import Weights, all_finite, copy_of, live_weights, put, to_arrays, to_tensors
 
@@ -36,7 +36,8 @@ class Learner:
     def __init__(self, module: nn.Module, settings: LoopSettings) -> None:
         self.module, self.settings = module, settings
         self.loss_of = cast(Callable[[Any], Tensor], module.loss)
-        self.slopes_of = module.slopes() if hasattr(module, "slopes") else None
+        find = getattr(module, "slopes", None)
+        self.slopes_of: Callable[[Any], Any] | None = find() if callable(find) else None
         self.optimizer = make_optimizer(module, settings)
         self.live = live_weights(module)
         self.answering = copy_of(self.live) if settings.averaging else self.live
@@ -48,15 +49,7 @@ class Learner:
         if not self.module.training:  # walking through all modules is slow beside a small update
             self.module.train()
         self.optimizer.zero_grad()
-        found = None if self.slopes_of is None else self.slopes_of(batch)
-        if found is None:
-            loss = self.loss_of(batch)
-            value = finite(loss.item(), "the loss", update)
-            loss.backward()  # type: ignore[no-untyped-call]
-            length = finite(self._clip(), "the gradient", update)
-        else:
-            value = finite(found.loss, "the loss", update)
-            length = finite(self._shorten(found), "the gradient", update)
+        value, length = self._learn(batch, update)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
@@ -64,24 +57,36 @@ class Learner:
             follow(self.answering, self.live, self.settings.averaging, update)
         return value, length
 
+    def _learn(self, batch: Any, update: int) -> tuple[float, float]:
+        """Find the gradients, without torch's graph where that can be; give the loss and their norm."""
+        found = None if self.slopes_of is None else self.slopes_of(batch)
+        if found is not None:
+            value = finite(found.loss, "the loss", update)
+            return value, finite(self._shorten(found.rows), "the gradient", update)
+        loss = self.loss_of(batch)
+        value = finite(loss.item(), "the loss", update)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return value, finite(self._clip(), "the gradient", update)
+
     def _clip(self) -> float:
         """Shorten the gradient to the largest norm allowed; return the norm that it had."""
         slopes = [slope_of(weight) for weight in self.learnable if weight.grad is not None]
-        norm = nn.utils.get_total_norm(slopes)
-        limit, length = self.settings.clip, norm.item()
+        total = nn.utils.get_total_norm(slopes)
+        limit, length = self.settings.clip, total.item()
         if limit is not None and math.isfinite(length) and length > limit:
-            torch._foreach_mul_(slopes, limit / (norm + 1e-6))  # as torch's clip_grad_norm_ does
+            torch._foreach_mul_(slopes, limit / (total + 1e-6))  # as torch's clip_grad_norm_ does
         return length
 
-    def _shorten(self, found: Any) -> float:
-        """As ``_clip``, of gradients that were found without torch's graph."""
-        slopes = [cast(Tensor, weight.grad) for weight in self.learnable if weight.grad is not None]
-        length, limit = norm([s.numpy() for s in slopes] + [sums for _, sums in found.rows.values()]), self.settings.clip
-        share = limit / (length + 1e-6) if limit is not None and limit < length < math.inf else 1.0
+    def _shorten(self, rows: dict[Tensor, Sums]) -> float:
+        """As ``_clip``, of gradients that were found without torch's graph: some are of tables' rows."""
+        whole = [weight.grad for weight in self.learnable if weight.grad is not None]
+        length = norm([slopes.numpy() for slopes in whole] + [sums for _, sums in rows.values()])
+        limit = self.settings.clip
+        share = 1.0 if limit is None or not limit < length < math.inf else limit / (length + 1e-6)
         if isinstance(self.optimizer, RestingAdamW):
-            self.optimizer.take(found.rows, share)
+            self.optimizer.take(rows, share)
         elif share < 1:
-            torch._foreach_mul_(slopes, share)
+            torch._foreach_mul_(whole, share)
         return length
 
     def settle(self) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from elman.kernels.table import Floats, Ids, Move, Rests, Table, catch_up, move_all, move_rows, sum_rows
@@ -72,7 +73,7 @@ class RestingAdamW(AdamW):
         self.share = 1.0
 
     def take(self, rows: dict[Tensor, Sums], share: float) -> None:
-        """For the next step: tables' gradients that do not stand in ``grad``, and by which share of all to go."""
+        """For the next step: tables' gradients that stand in no ``grad``, and by which share of all to go."""
         self.given, self.share = rows, share
 
     @torch.no_grad()
@@ -227,22 +228,38 @@ def rest(decay: Tensor, drift: Tensor, move: Move) -> tuple[Tensor, Tensor]:
 
 def rests_of(state: State, group: Group) -> Rests:
     """What the kernel needs to bring rows up to date."""
-    decay, drift = state["decay"].numpy(), state["drift"].numpy()
-    return Rests(decay, drift, *_shrinks(*group["betas"], group["eps"], float(state["step"]), len(decay)))
+    decay, drift, count = state["decay"].numpy(), state["drift"].numpy(), len(state["decay"])
+    (beta1, beta2), first = group["betas"], int(state["step"]) - count + 2
+    eps = group["eps"] * _roots(beta2, _room(first + count))[first : first + count]
+    shrink_m, shrink_v = (_falling(beta, count).astype(np.float32) for beta in (beta1, beta2))
+    return Rests(decay, drift, shrink_m, shrink_v, eps.astype(np.float32))
 
 
-@lru_cache(maxsize=4)  # every table asks for the same
-def _missed(rate: float, shrink: float, count: int) -> np.ndarray:
+def _missed(rate: float, shrink: float, count: int) -> Floats:
     """By how much an update more moves those that rest since ``count`` updates ago, ..., since 1 ago."""
-    return (rate * shrink ** np.arange(count, 0, -1.0)).astype(np.float32)
+    return (rate * _falling(shrink, count + 1)[:-1]).astype(np.float32)
+
+
+def _falling(base: float, count: int) -> NDArray[np.float64]:
+    """base^(count - 1), ..., base, 1."""
+    room = _room(count)
+    return _powers(base, room)[room - count :]
+
+
+def _room(count: int) -> int:
+    """So much at least, rarely more than before: what is kept is used again."""
+    return 1 << max(8, count.bit_length())
+
+
+@lru_cache(maxsize=16)
+def _powers(base: float, count: int) -> NDArray[np.float64]:
+    return base ** np.arange(count - 1, -1, -1.0)
 
 
 @lru_cache(maxsize=4)
-def _shrinks(beta1: float, beta2: float, eps: float, step: float, count: int) -> tuple[np.ndarray, ...]:
-    """What rests since each update leave of m and v, and the ε of the first one missed."""
-    ages = np.arange(count - 1, -1, -1.0)
-    scaled = eps * np.sqrt(1 - beta2 ** (step - ages + 1))
-    return tuple(values.astype(np.float32) for values in (beta1**ages, beta2**ages, scaled))
+def _roots(beta2: float, count: int) -> NDArray[np.float64]:
+    """√(1 - β2^s) for the updates s from 0 on."""
+    return np.sqrt(1 - beta2 ** np.arange(float(count)))
 
 
 def once_each(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -232,10 +232,10 @@ void catch_up_rows(const Table &table, const Rests &rests, const int64_t *ids, i
     parallel(threads_for_rows(threads, n * table.E), [&](int part, int parts) { catch_up(table, rests, ids, n, part, parts); });
 }
 
-int64_t sum_rows(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *place, int64_t *rows,
-                 float *sums, int threads) {
+int64_t sum_rows(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *rows, float *sums,
+                 int threads) {
     std::vector<int64_t> sum_of(static_cast<size_t>(n));
-    const int64_t found = place_rows(ids, n, left_out, place, rows, sum_of.data()), lines = (E + W - 1) / W;
+    const int64_t found = place_rows(ids, n, left_out, rows, sum_of.data()), lines = (E + W - 1) / W;
     parallel(threads_for_rows(threads, n * E), [&](int part, int parts) {
         const int64_t from = lines * part / parts * W, to = std::min(E, lines * (part + 1) / parts * W);
         sum_columns(sum_of.data(), slopes, n, E, from, to, sums);

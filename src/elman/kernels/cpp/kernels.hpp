@@ -91,6 +91,7 @@ struct Forward {
                            // prefixes, forwards, without reset and gates; a step may have any number of rows
     const float *h0;       // (B, H) in packed order; of a tree, (rows of step 0, H)
     const float *c0;       // the same; LSTM only
+    bool from_nought;      // whether h0 is known to be noughts
     float *out;            // (M, H): written
     float *hn;             // (B, H) in packed order: written; may be h0 itself only when reset is null;
                            // not written for a tree, whose rows end anywhere
@@ -108,6 +109,7 @@ struct Backward {
     const int64_t *ids;
     const uint8_t *reset;
     const float *h0, *c0;
+    bool from_nought;                  // whether h0 is known to be noughts
     const float *out, *gates, *cells;  // of the forward run; read only, so that it can be run again
     const float *d_out;                // (M, H) or null: noughts
     const float *d_hn, *d_cn;          // (B, H) in packed order, or null: noughts
@@ -115,6 +117,7 @@ struct Backward {
     float *d_w_ih, *d_w_hh;            // as the weights, or null: not wanted
     float *d_b_ih, *d_b_hh;            // as the biases, or null
     float *d_h0, *d_c0;                // (B, H) in packed order
+    bool first_wanted;                 // whether anybody reads d_h0
     int threads;
 };
 
@@ -167,8 +170,8 @@ struct Kernels {
     void (*catch_up)(const Table &table, const Rests &rests, const int64_t *ids, int64_t n, int threads);
     void (*move_rows)(const Table &table, const Move &move, const int64_t *rows, const float *slopes, int64_t n, int64_t now, int threads);
     void (*move)(const Move &move, const float *g, float *w, float *m, float *v, int64_t n, int threads);
-    int64_t (*sum_rows)(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *place, int64_t *rows,
-                        float *sums, int threads);
+    int64_t (*sum_rows)(const int64_t *ids, const float *slopes, int64_t n, int64_t E, int64_t left_out, int64_t *rows, float *sums,
+                        int threads);
 };
 
 int64_t gate_width(Cell cell, int64_t H);  // floats that `gates` holds for a row

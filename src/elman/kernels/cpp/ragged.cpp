@@ -124,7 +124,7 @@ void run(const Scan &scan) {
     const Floats out(direct ? 0 : static_cast<size_t>(r.rows.M * H)), hn(static_cast<size_t>(B * H)), cn(static_cast<size_t>(has_c ? B * H : 0));
     Forward f{};
     f.weights = &w, f.rows = &r.rows, f.x = in.x, f.ids = in.ids, f.table_rows = scan.table_rows, f.reset = in.reset;
-    f.h0 = in.h0, f.c0 = in.c0, f.hn = hn.data(), f.cn = cn.data();
+    f.h0 = in.h0, f.c0 = in.c0, f.from_nought = !scan.h0, f.hn = hn.data(), f.cn = cn.data();
     f.out = direct ? scan.out : out.data();
     if (scan.keep) f.gates = scan.gates, f.cells = scan.cells;
     ask_for_large_pages(scan.out, (r.places() - 1) * scan.out_stride + H);
@@ -162,6 +162,7 @@ void run_back(const BackScan &scan) {
     const Floats d_h0(static_cast<size_t>(B * H)), d_c0(static_cast<size_t>(has_c ? B * H : 0));
     Backward b{};
     b.weights = &w, b.rows = &r.rows, b.x = in.x, b.ids = in.ids, b.reset = in.reset, b.h0 = in.h0, b.c0 = in.c0;
+    b.from_nought = !scan.h0, b.first_wanted = scan.d_h0;
     b.out = packed_rows(scan.out, H, out), b.d_out = packed_rows(scan.d_out, H, d_out);
     b.d_hn = packed_state(scan.d_hn, d_hn), b.d_cn = packed_state(scan.d_cn, d_cn);
     b.gates = scan.gates, b.cells = scan.cells, b.d_x = d_x.size() ? d_x.data() : scan.d_x;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <vector>
 
 #include "table.hpp"
 #include "tile.hpp"
@@ -183,16 +184,21 @@ inline void move_rows(const Table &table, const Move &by, const int64_t *rows, c
     }
 }
 
-// Which sum each of n slopes goes to, but for those of the id `left_out` (-1); rows come as they first appear. `place` (V) is
-// -1 before and after; `rows` and `sum_of` have room for n. Returns how many rows there are.
-inline int64_t place_rows(const int64_t *ids, int64_t n, int64_t left_out, int64_t *place, int64_t *rows, int64_t *sum_of) {
+// Which sum each of n slopes goes to, but for those of the id `left_out` (-1); rows come as they first appear. `rows` and
+// `sum_of` have room for n. Returns how many rows there are. Found again by a table of as many places as fit the first cache.
+inline int64_t place_rows(const int64_t *ids, int64_t n, int64_t left_out, int64_t *rows, int64_t *sum_of) {
+    uint64_t size = 16;
+    while (size < static_cast<uint64_t>(2 * n)) size *= 2;
+    std::vector<int32_t> places(size, -1);
     int64_t found = 0;
     for (int64_t i = 0; i < n; ++i) {
-        const bool kept = ids[i] != left_out;
-        if (kept && place[ids[i]] < 0) place[ids[i]] = found, rows[found++] = ids[i];
-        sum_of[i] = kept ? place[ids[i]] : -1;
+        sum_of[i] = -1;
+        if (ids[i] == left_out) continue;
+        uint64_t at = static_cast<uint64_t>(ids[i]) * 0x9e3779b97f4a7c15u >> 32 & (size - 1);
+        while (places[at] >= 0 && rows[places[at]] != ids[i]) at = (at + 1) & (size - 1);
+        if (places[at] < 0) places[at] = static_cast<int32_t>(found), rows[found++] = ids[i];
+        sum_of[i] = places[at];
     }
-    for (int64_t i = 0; i < found; ++i) place[rows[i]] = -1;
     return found;
 }
 

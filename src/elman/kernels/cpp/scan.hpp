@@ -151,6 +151,7 @@ struct Step {
     const float *c;   // (rows, padded H)
     float *c_next;    // (rows, padded H); may be c
     float *h_next;    // (rows, H)
+    bool from_nought = false;  // h is noughts, and W_hh finite: their product adds nothing
     int64_t turn = 0;  // which tile of a panel it is
 
     template <int P, int MR>
@@ -178,13 +179,24 @@ struct Step {
         ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + panel * C::units + at, H);
         const float *weights = w.w_hh.data() + panel * panel_size;
         const Soon soon = share_of_next(weights, weights + panel_size, panel_size, turn, H);
-        if constexpr (P == 1 && C::vectors == 2 && MR > 6) chain_of_rows<C::between>(acc, rows[0], H, weights + at, C::width, H, soon);
+        if (from_nought) add_nought(acc);
+        else if constexpr (P == 1 && C::vectors == 2 && MR > 6) chain_of_rows<C::between>(acc, rows[0], H, weights + at, C::width, H, soon);
         else chain<C::between>(acc, rows, weights + at, panel_size, C::width, H, soon);
         cell.finish(acc, keep, [&](int p, int i) {
             const int64_t unit = (panel + p) * C::units + at, r = row + i;
             return Place{own[i] + p * C::saved, h + r * H + unit,      c + r * c_size + unit,
                          c_next + r * c_size + unit, h_next + r * H + unit, H - unit};
         });
+    }
+
+    // what a product of noughts does to a sum: -0 becomes 0
+    template <int P, int MR>
+    ELMAN_INLINE static void add_nought(Tile<P, MR, C::vectors> &acc) {
+        ELMAN_UNROLL
+        for (int k = 0; k < P * MR * C::vectors; ++k) {
+            Vec &sum = acc[k / (MR * C::vectors)][k / C::vectors % MR][k % C::vectors];
+            sum = sum + set(0.0f);
+        }
     }
 
     // the sums of this tile's rows in the next panel, each in a line of its own, are far away for a large layer
@@ -274,6 +286,16 @@ inline int groups_of_rows(int64_t rows, int64_t floats_a_row, int threads) {
     return static_cast<int>((wanted + threads - 1) / threads * threads);
 }
 
+constexpr int64_t worth_a_look = 8;  // rows whose product takes much longer than to look whether their weights are finite
+
+inline bool all_finite(const Floats &numbers) {  // in whole vectors: what is padded is nought
+    Vec sum = set(0.0f);
+    for (size_t k = 0; k < numbers.size(); k += W) sum = fma(load(numbers.data() + k), set(0.0f), sum);
+    float lanes[W];
+    store(lanes, sum);
+    return std::all_of(lanes, lanes + W, [](float lane) { return lane == 0.0f; });
+}
+
 // Forward over time, chunk by chunk: the input products of some steps at once, then the steps one after the other.
 template <class C>
 class Run {
@@ -287,6 +309,7 @@ class Run {
           groups_(mixes_ || by_units_ ? 1 : groups_of_rows(widest_, row_size_ + 2 * H_ + w_.D, f.threads)),
           halves_(rows_, groups_),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, w_.D * row_size_)),
+          from_nought_(f.from_nought && widest_ >= worth_a_look && all_finite(w_.w_hh)),
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
           running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
@@ -350,6 +373,7 @@ class Run {
         float *running = has_c ? running_.data() + first * Hp_ : nullptr;
         Step<C> step{cell_, w_, keep_, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, running, running, f_.out + at * H_};
         if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
+        step.from_nought = s == 0 && from_nought_;
         if (has_c && keep_) {
             step.c = (s ? f_.cells : first_c_.data()) + before * Hp_;
             step.c_next = f_.cells + at * Hp_;
@@ -434,6 +458,7 @@ class Run {
     const int groups_;  // of rows
     const Halves halves_;
     const bool own_rows_;  // whether each group of rows goes through all steps on its own
+    const bool from_nought_;  // whether the first step's product with the state is left out
     const Floats projected_, ahead_, running_, first_c_, mixed_h_, mixed_c_;
 };
 
@@ -487,7 +512,8 @@ class Back {
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(std::max(block, rows_in_cache(row_size_))),
           groups_(b.reset || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)),
           halves_(rows_, groups_),
-          own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)) {}
+          own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)),
+          from_nought_(b.from_nought && !b.reset && rows_.steps() ? rows_.count[rows_.time(0)] : 0) {}
 
     void run() {
         begin();
@@ -525,7 +551,7 @@ class Back {
         std::fill_n(b_.d_h0, B * H_, 0.0f);
         if (has_c) std::fill_n(b_.d_c0, B * H_, 0.0f);
         if (b_.d_w_ih && !rows_.M) std::fill_n(b_.d_w_ih, lines * D, 0.0f);
-        if (b_.d_w_hh && !rows_.M) std::fill_n(b_.d_w_hh, lines * H_, 0.0f);
+        if (b_.d_w_hh && rows_.M == from_nought_) std::fill_n(b_.d_w_hh, lines * H_, 0.0f);
         const bool chunks = rows_.M > wanted_;
         partial_ih_ = Floats(static_cast<size_t>(chunks && !b_.ids && b_.d_w_ih ? lines * D : 0));
         partial_hh_ = Floats(static_cast<size_t>(chunks && b_.d_w_hh ? lines * H_ : 0));
@@ -584,7 +610,7 @@ class Back {
             const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
             for (int64_t tile = part; tile < shares.tiles; tile += parts)
                 through_gates_of(s, m, shares.first(tile), std::min(count, shares.first(tile + 1)), 0, panels_);
-            past_weights(m)(count, chunk.widest, part, parts);
+            if (s || b_.first_wanted) past_weights(m)(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
     }
@@ -596,7 +622,7 @@ class Back {
             count = rows_.count[rows_.time(s)];
             through_gates_of(s, m, 0, count, panels_ * part / parts, panels_ * (part + 1) / parts);
             meeting.wait(parts);
-            past_weights(m).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
+            if (s || b_.first_wanted) past_weights(m).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
             meeting.wait(parts);
         }
     }
@@ -609,7 +635,7 @@ class Back {
                 through_gates_of(s, m - first, first, first + n, 0, panels_);
                 Product back = past_weights(m);
                 back.start = back.y += first * Hp_;
-                back(n, last - first, 0, 1);
+                if (s || b_.first_wanted) back(n, last - first, 0, 1);
                 if (b_.d_x) back_to_x(chunk, m)(n, n, 0, 1);
             }
             m += count;
@@ -731,8 +757,9 @@ class Back {
         if (!b_.ids && b_.d_w_ih)
             for (int64_t column = 0; column < D; column += outer_vectors * W)
                 if (group++ % parts == part) column_gradients<true>(x_rows_.data(), column, columns.data(), count);
-        for (int64_t column = 0; column < H_ && b_.d_w_hh; column += outer_vectors * W)
-            if (group++ % parts == part) column_gradients<false>(h_rows_.data(), column, columns.data(), count);
+        const int64_t with_h = chunk.from ? count : count - from_nought_;
+        for (int64_t column = 0; column < H_ && b_.d_w_hh && with_h; column += outer_vectors * W)
+            if (group++ % parts == part) column_gradients<false>(h_rows_.data(), column, columns.data(), with_h);
         const int64_t slots = row_size_ / 16, together = 4;
         for (int64_t slot = part * together; slot < slots; slot += parts * together)
             if (slot + together <= slots) bias_gradients<together>(slot, count);
@@ -742,7 +769,7 @@ class Back {
     template <bool side_of_x>
     void column_gradients(const float *const *rows, int64_t column, float *columns, int64_t count) {
         const Summed g = side_of_x ? Summed{b_.d_w_ih, partial_ih_.data(), w_.D, rows_.M}
-                                   : Summed{b_.d_w_hh, partial_hh_.data(), H_, rows_.M};
+                                   : Summed{b_.d_w_hh, partial_hh_.data(), H_, rows_.M - from_nought_};
         const int64_t vectors = (g.columns - column + W - 1) / W;
         if (vectors >= 3) slots_by<side_of_x, 3>(g, rows, column, columns, count);
         else if (vectors == 2) slots_by<side_of_x, 2>(g, rows, column, columns, count);
@@ -752,16 +779,36 @@ class Back {
     template <bool side_of_x, int NV>
     void slots_by(const Summed &g, const float *const *rows, int64_t column, float *columns, int64_t count) {
         pack_columns<NV>(rows, count, column, g.columns, columns);
+        each_slot<side_of_x>([&](const float *d, int64_t first, int64_t lines) {
+            for (int64_t line = 0; line < lines; line += outer_lines(NV))
+                outer_tile<outer_lines(NV), NV>(d + line, columns, count, done_, g, first + line, lines - line, column);
+        });
+    }
+
+    // f(d_a of 16 units of the chunk's rows, the first line of the weights that is theirs, how many lines are)
+    template <bool side_of_x, class F>
+    void each_slot(F &&f) {
         for (int64_t slot = 0; slot < row_size_ / 16; ++slot) {
             const int64_t panel = slot / (C::saved / 16), of = slot % (C::saved / 16);
             const int64_t gate = is_gru ? (side_of_x ? (of == 0 ? 2 : of == 3 ? -1 : of - 1) : of - 1) : C::gates == 1 ? 0 : of;
             const int64_t unit = C::gates == 1 ? panel * 32 + of * 16 : panel * 16;
-            const int64_t lines = std::min<int64_t>(16, H_ - unit);
-            if (gate < 0) continue;
-            const float *d = d_a_.data() + slot * line_;
-            for (int64_t line = 0; line < lines; line += outer_lines(NV))
-                outer_tile<outer_lines(NV), NV>(d + line, columns, count, done_, g, gate * H_ + unit + line, lines - line, column);
+            if (gate >= 0) f(d_a_.data() + slot * line_, gate * H_ + unit, std::min<int64_t>(16, H_ - unit));
         }
+    }
+
+    // What was left out for a state of noughts would have been no number where d_a is none: 0 times infinity.
+    void mark_what_is_no_number() {
+        const auto last = static_cast<int64_t>(places_.size());
+        each_slot<false>([&](const float *d, int64_t first, int64_t lines) {
+            float lanes[16];
+            for (int v = 0; v < 16; v += W) {
+                Vec sum = set(0.0f);
+                for (int64_t m = last - from_nought_; m < last; ++m) sum = fma(load(d + m * 16 + v), set(0.0f), sum);
+                store(lanes + v, sum);
+            }
+            for (int64_t line = 0; line < lines; ++line)
+                if (lanes[line] != 0.0f) std::fill_n(b_.d_w_hh + (first + line) * H_, H_, std::numeric_limits<float>::quiet_NaN());
+        });
     }
 
     // of N slots at once, as one alone would wait for each sum
@@ -792,6 +839,7 @@ class Back {
     }
 
     void end() {
+        if (from_nought_ && b_.d_w_hh) mark_what_is_no_number();
         const int64_t B = rows_.B, D = w_.D;
         const bool open = done_ % block != 0;
         for (int64_t i = 0; i < B; ++i) {
@@ -822,6 +870,7 @@ class Back {
     const int groups_;  // of rows
     const Halves halves_;
     const bool own_rows_;  // whether each group of rows goes through the steps on its own
+    const int64_t from_nought_;  // so many rows, the last of the sums, meet a state of noughts: nothing is added for them
     Floats r_h_, r_c_, first_c_, tanh_c_, d_a_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
     std::vector<int64_t> places_, id_rows_;  // of the chunk's row m: its packed row, from the chunk's lowest on; its symbol
     std::vector<const float *> x_rows_, h_rows_;

@@ -136,6 +136,8 @@ def nll(
 
     With q the targets, smoothed and weighted, the loss is - Σ q log p, and its gradient p Σ q - q.
     """
+    if targets.size and not 0 <= targets.min() <= targets.max() < logits.shape[1]:
+        raise UsageError(f"a class is not between 0 and {logits.shape[1] - 1}", code="E164")
     share = np.ones(len(logits), np.float32) if weights is None else weights.astype(np.float32)
     total = (share if class_weights is None else share * class_weights[targets]).sum()
     share = share / max(total, TINY)

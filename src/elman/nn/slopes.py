@@ -84,7 +84,9 @@ class Slopes:
     def __call__(self, batch: Any) -> Found | None:
         """Leave the gradients in the weights' ``grad``; None, and nothing done, where torch has to do it."""
         usual = self.network.training and not isinstance(batch, Chunk) and _is_plain(batch)
-        if not usual or not reached(*(table.weight for table in self.tables)):
+        if not usual or torch.is_autocast_enabled("cpu"):
+            return None
+        if not reached(*(table.weight for table in self.tables)):
             return None
         with torch.no_grad():
             return self._learn(batch)

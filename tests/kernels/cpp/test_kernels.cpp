@@ -1,5 +1,6 @@
 // Forward, backward, one step and the answer, on every instruction set and by two threads, against plain loops in
 // double precision. Built with sanitizers by tests/kernels/test_cpp.py: what it reads and writes is checked too.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -64,7 +65,8 @@ struct Data {
     }
 };
 
-Result by_kernel(const Case &c, const Data &d, int threads) {
+// With `nought` no first state is given, and nobody asks for its gradient.
+Result by_kernel(const Case &c, const Data &d, int threads, bool nought = false) {
     Weights w{c.cell, c.activation, c.D, c.H, d.w_ih.data(), d.w_hh.data(), c.biases ? d.b_ih.data() : nullptr,
               c.biases ? d.b_hh.data() : nullptr};
     const Packed packed = kernels()->pack(w, threads);
@@ -74,7 +76,7 @@ Result by_kernel(const Case &c, const Data &d, int threads) {
     Scan s{};
     s.weights = &packed, s.x = c.one_hot ? nullptr : d.x.data(), s.ids = c.one_hot ? d.ids.data() : nullptr;
     s.layout.T = c.T, s.layout.B = c.B, s.layout.lengths = c.lengths.data(), s.layout.reverse = c.reverse;
-    s.reset = c.resets ? d.reset.data() : nullptr, s.h0 = d.h0.data(), s.c0 = d.c0.data(), s.threads = threads;
+    s.reset = c.resets ? d.reset.data() : nullptr, s.h0 = nought ? nullptr : d.h0.data(), s.c0 = nought ? nullptr : d.c0.data(), s.threads = threads;
     s.out = r.out.data(), s.out_stride = c.H, s.hn = r.hn.data(), s.cn = r.cn.data();
     const auto TB = static_cast<size_t>(c.T * c.B);
     const Floats gates(TB * static_cast<size_t>(kept_gates(c.cell, c.H))), cells(TB * static_cast<size_t>(kept_cells(c.cell, c.H)));
@@ -82,12 +84,12 @@ Result by_kernel(const Case &c, const Data &d, int threads) {
     run(s);
     r.d_x.assign(c.one_hot ? 0 : d.x.size(), NAN), r.d_w_ih.assign(d.w_ih.size(), NAN), r.d_w_hh.assign(d.w_hh.size(), NAN);
     r.d_b_ih.assign(c.biases ? d.b_ih.size() : 0, NAN), r.d_b_hh.assign(c.biases ? d.b_hh.size() : 0, NAN);
-    r.d_h0.assign(BH, NAN), r.d_c0.assign(c.cell == Cell::lstm ? BH : 0, NAN);
+    r.d_h0.assign(nought ? 0 : BH, NAN), r.d_c0.assign(c.cell == Cell::lstm && !nought ? BH : 0, NAN);
     BackScan b{};
     b.weights = &w, b.layout = s.layout, b.x = s.x, b.ids = s.ids, b.reset = s.reset, b.h0 = s.h0, b.c0 = s.c0;
     b.out = r.out.data(), b.gates = gates.data(), b.cells = cells.data();
     b.d_out = d.d_out.data(), b.d_hn = d.d_hn.data(), b.d_cn = d.d_cn.data(), b.d_x = c.one_hot ? nullptr : r.d_x.data();
-    b.d_w_ih = r.d_w_ih.data(), b.d_w_hh = r.d_w_hh.data(), b.d_h0 = r.d_h0.data(), b.d_c0 = r.d_c0.data(), b.threads = threads;
+    b.d_w_ih = r.d_w_ih.data(), b.d_w_hh = r.d_w_hh.data(), b.d_h0 = nought ? nullptr : r.d_h0.data(), b.d_c0 = nought ? nullptr : r.d_c0.data(), b.threads = threads;
     b.d_b_ih = c.biases ? r.d_b_ih.data() : nullptr, b.d_b_hh = c.biases ? r.d_b_hh.data() : nullptr;
     run_back(b);
     return r;
@@ -207,6 +209,24 @@ void recurrences() {
 }
 
 // Nodes that go on from others, more at each step than began: every node is one step from its parent.
+// A first state of noughts may be left out: the same bits, whoever computes them.
+void states_of_noughts() {
+    for (const Cell cell : {Cell::rnn, Cell::lstm, Cell::gru})
+        for (const int64_t T : {1, 4, 9})
+            for (const bool reverse : {false, true}) {
+                Case c{cell, Activation::tanh, T, 70, 12, 40, reverse, false, false, true, std::vector<int64_t>(70, T)};
+                for (int64_t &n : c.lengths) n = reverse ? static_cast<int64_t>(random_bits() % static_cast<unsigned>(T + 1)) : T;
+                Data d(c);
+                std::fill(d.h0.begin(), d.h0.end(), 0.0f), std::fill(d.c0.begin(), d.c0.end(), 0.0f);
+                Result wanted = by_kernel(c, d, 1);
+                wanted.d_h0.clear(), wanted.d_c0.clear();
+                for (const char *name : kernels_available()) {
+                    choose_kernels(name);
+                    for (const int threads : {1, 2}) expect(by_kernel(c, d, threads, true) == wanted, "no first state is one of noughts");
+                }
+            }
+}
+
 void trees() {
     const std::vector<int64_t> counts = {2, 9, 40, 90};
     for (const Cell cell : {Cell::rnn, Cell::lstm, Cell::gru}) {
@@ -340,15 +360,72 @@ void pooled_rows() {
     expect(d_x[0] == d_sum[0] && d_x[2 * B * H] == 0, "the gradient of sums alone");
 }
 
+void packed_rows() {
+    constexpr int64_t T = 3, B = 4, H = 19, M = 7, wide = 3 * H + 1;  // lengths 0, 3, 1, 3 of the user's rows
+    const int64_t count[] = {3, 2, 2}, offset[] = {0, 3, 5}, order[] = {1, 3, 2, 0};
+    const Steps steps{T, B, M, count, offset, order};
+    Numbers x = draw(M * H, 1), pooled(B * wide, 7), slopes = draw(B * wide, 1), d_x(M * H, NAN);
+    x[4] = x[3 * H + 4] = 9;  // row 1: two steps are the greatest together
+    for (const char *name : kernels_available()) {
+        choose_kernels(name);
+        const Kernels &k = *kernels();
+        k.pool_columns(steps, {x.data(), H, wide, pooled.data(), pooled.data() + H, pooled.data() + 2 * H, 3.0f}, 2);
+        const double total = double(x[4]) + x[3 * H + 4] + x[5 * H + 4];
+        expect(std::fabs(pooled[wide + 4] - total / 3) < 1e-6 && pooled[wide + H + 4] == 9, "mean and greatest of packed rows");
+        expect(std::fabs(pooled[wide + 2 * H + 4] - 3 * total / std::sqrt(3.0)) < 1e-5, "their sum over the root of the length");
+        expect(pooled[0] == 0 && pooled[H] == 0 && pooled[2 * H] == 0 && pooled[3 * H] == 7, "a row without steps; what is not meant");
+        k.pool_columns_back(steps, {x.data(), H, wide, pooled.data() + H, slopes.data(), slopes.data() + H, d_x.data()}, 2);
+        expect(std::fabs(d_x[4] - (slopes[wide + 4] / 3 + slopes[wide + H + 4] / 2)) < 1e-6 && d_x[4] == d_x[3 * H + 4], "its gradient is shared");
+        expect(std::fabs(d_x[2 * H] - (slopes[2 * wide] + slopes[2 * wide + H])) < 1e-6, "a row of one step");
+        const std::vector<uint16_t> bits(M * H, 9);
+        const int64_t places[] = {6, 5, 4, 3, 2, 1, 0};
+        const float before = d_x[4];
+        k.spread(steps, slopes.data() + 2 * H, wide, 3.0f, H, {bits.data(), 9, 2.0f, places}, d_x.data(), 2);
+        expect(std::fabs(d_x[4] - 2 * (before + 3 / std::sqrt(3.0) * slopes[wide + 2 * H + 4])) < 1e-5, "what the sum gives is added, then dropped from");
+        k.spread(steps, nullptr, 0, 1.0f, H, {bits.data(), 10, 2.0f}, d_x.data(), 1);
+        expect(std::all_of(d_x.begin(), d_x.end(), [](float v) { return v == 0; }), "all of it");
+        double squares = 0;
+        for (const float v : slopes) squares += double(v) * v;
+        expect(std::fabs(k.squares(slopes.data(), static_cast<int64_t>(slopes.size())) - squares) < 1e-4, "a sum of squares");
+    }
+}
+
+void losses() {
+    constexpr int64_t M = 3, K = 17;
+    const Numbers logits = draw(M * K, 3), share = {0.5f, 0.0f, 2.0f}, classes = draw(K, 1);
+    const int64_t targets[] = {16, 2, 0};
+    Numbers slopes(M * K, NAN);
+    const double found = kernels()->nll({M, K, logits.data(), targets, share.data(), classes.data(), 0.25f, slopes.data()});
+    double wanted = 0;
+    for (int64_t m = 0; m < M; ++m) {
+        double total = 0, weight = 0;
+        for (int64_t k = 0; k < K; ++k) total += std::exp(double(logits[m * K + k]));
+        const auto q = [&](int64_t k) { return (0.25 / K + (k == targets[m] ? 0.75 : 0)) * classes[k] * share[m]; };
+        for (int64_t k = 0; k < K; ++k) weight += q(k), wanted -= q(k) * (logits[m * K + k] - std::log(total));
+        for (int64_t k = 0; k < K; ++k)
+            expect(std::fabs(slopes[m * K + k] - (std::exp(double(logits[m * K + k])) / total * weight - q(k))) < 1e-5, "the gradient of a loss");
+    }
+    expect(std::fabs(found - wanted) < 1e-4, "a loss");
+    Numbers w = draw(40, 1), m = draw(40, 1), v = draw(40, 1), g = draw(40, 1);
+    for (float &one : v) one *= one;
+    const double mean = 0.9 * m[39] + 0.1 * 0.5 * g[39], square = 0.99 * v[39] + 0.01 * 0.25 * double(g[39]) * g[39];
+    const double moved = 0.8 * w[39] - 0.1 * mean / (std::sqrt(square) + 1e-8);
+    kernels()->move({0.1f, 0.8f, 0.9f, 0.99f, 1e-8f, 0.5f}, g.data(), w.data(), m.data(), v.data(), 40, 2);
+    expect(std::fabs(w[39] - moved) < 1e-5, "a weight moves by a share of its slope");
+}
+
 }  // namespace
 
 int main() {
     poison = true;
     recurrences();
+    states_of_noughts();
     trees();
     steps_and_answers();
     rows_of_tables();
     pooled_rows();
+    packed_rows();
+    losses();
     std::printf("%d failures\n", failures);
     return failures != 0;
 }

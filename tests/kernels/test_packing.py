@@ -58,7 +58,7 @@ def test_ids_are_taken_and_some_hidden():
 
 @pytest.mark.parametrize("sizes", SIZES)
 def test_pooled_to_the_bit_as_padded_rows_are(sizes):
-    T, B, H = sizes
+    _, B, H = sizes
     _, lengths, x = drawn(*sizes)
     packing, pooled = Packing.of(lengths), np.full((B, 3 * H + 2), 7, np.float32)
     pool_columns(packed(x, packing), packing, pooled, mean=H + 1, most=0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from torch import nn
 
 from elman import kernels
 from elman.kernels.native import chosen
+
+SEEDS = 32
+"""So many updates' seeds are made at once."""
 
 
 @contextmanager
@@ -54,4 +58,12 @@ def generators_of(module: nn.Module) -> list[torch.Generator]:
 
 
 def _seed(random_state: int, update: int) -> int:
-    return int(np.random.SeedSequence([random_state, update]).generate_state(1)[0])
+    return _seeds(random_state, update // SEEDS)[update % SEEDS]
+
+
+@lru_cache(maxsize=2)
+def _seeds(random_state: int, block: int) -> list[int]:
+    """The seeds of some updates in a row: between two updates, what makes them is driven from the caches."""
+    updates = range(block * SEEDS, (block + 1) * SEEDS)
+    sequences = (np.random.SeedSequence([random_state, update]) for update in updates)
+    return [int(sequence.generate_state(1)[0]) for sequence in sequences]

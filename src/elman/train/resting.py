@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -162,17 +163,18 @@ class Memory:
 
     def __init__(self, weight: Tensor, state: State) -> None:
         self.state, self.step = state, state["step"].numpy()
-        self._places = self._places_of(weight, state)
+        self._at, self._tensors = weight.data_ptr(), _remembered(state)
         parts = weight.detach(), state["exp_avg"], state["exp_avg_sq"], state.get("since", NOTHING)
         self.table = Table(*(part.numpy() for part in parts))
 
     def is_of(self, weight: Tensor, state: State) -> bool:
         """Whether all still stand where they stood."""
-        return state is self.state and self._places == self._places_of(weight, state)
+        same = all(map(is_, self._tensors, _remembered(state)))
+        return state is self.state and same and self._at == weight.data_ptr()
 
-    @staticmethod
-    def _places_of(weight: Tensor, state: State) -> list[int]:
-        return [a.data_ptr() for a in (weight, state["exp_avg"], state["exp_avg_sq"], state["step"])]
+
+def _remembered(state: State) -> list[Tensor | None]:
+    return [state["step"], state["exp_avg"], state["exp_avg_sq"], state.get("since")]
 
 
 NOTHING = torch.zeros(0)

@@ -113,6 +113,34 @@ def test_a_norm_of_many_arrays():
     assert np.isnan(norm([np.array([1, np.nan], np.float32)]))
 
 
+@pytest.mark.parametrize(
+    "sizes", [(1, 1, 1), (7, 33, 18), (300, 50, 3), (512, 97, 40), (0, 5, 4), (256, 48, 16)]
+)
+def test_gradients_of_a_linear_map_on_every_path(sizes):
+    (M, D, K), rng = sizes, np.random.default_rng(sum(sizes))
+    x, weight, slopes = (rng.normal(size=s).astype(np.float32) for s in [(M, D), (K, D), (M, K)])
+    wide = [a.astype(np.float64) for a in (x, weight, slopes)]
+    wanted, before, first = (
+        (wide[2] @ wide[1], wide[2].T @ wide[0], wide[2].sum(0)),
+        native.compiled.path,
+        None,
+    )
+    try:
+        for path in native.compiled.names():
+            for threads in (1, 2, 3):
+                native.use(path)
+                native.set_threads(threads)
+                found = answer.linear_back(x, weight, slopes)
+                for mine, exact in zip(found, wanted, strict=True):
+                    np.testing.assert_allclose(mine, exact, rtol=1e-5, atol=2e-5)
+                first = first or found
+                if path != "numpy":
+                    assert all(np.array_equal(a, b) for a, b in zip(first, found, strict=True))
+    finally:
+        native.use(before)
+        native.set_threads(None)
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_cross_entropy_is_its_twins(smoothing, weighted):

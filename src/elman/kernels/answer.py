@@ -76,6 +76,17 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
     return product
 
 
+def linear_back(
+    x: np.ndarray, weight: np.ndarray, slopes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the gradients of ``linear``'s x (M, D), weight (K, D) and bias (K,) from its own (M, K)."""
+    if not compiled(x, weight, slopes):
+        return slopes @ weight, slopes.T @ x, slopes.sum(0)
+    found = np.empty_like(x), np.empty_like(weight), np.empty(len(weight), np.float32)
+    compiled.module.linear_back(x, weight, slopes, *found, threads())
+    return found
+
+
 def pool(outputs: np.ndarray, lengths: np.ndarray, kind: str) -> np.ndarray:
     """Put the outputs of a row's own steps together: their mean, maximum or sum, t rising.
 

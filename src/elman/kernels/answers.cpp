@@ -19,6 +19,16 @@ void linear(const In &x, const In &weight, const Maybe<In> &bias, const Out &y, 
     kernels()->linear(x.data(), M, D, panels.data(), b, K, y.data(), threads);
 }
 
+// the gradients of that: d_x (M, D), d_weight (K, D), d_bias (K)
+void linear_back(const In &x, const In &weight, const In &d_y, const Out &d_x, const Out &d_weight, const Out &d_bias, int threads) {
+    if (x.ndim() != 2 || weight.ndim() != 2) throw std::invalid_argument("linear takes (M, D) and (K, D)");
+    const auto M = static_cast<int64_t>(x.shape(0)), D = static_cast<int64_t>(x.shape(1)), K = static_cast<int64_t>(weight.shape(0));
+    expect(weight, {K, D}, "weight"), expect(d_y, {M, K}, "d_y");
+    expect(d_x, {M, D}, "d_x"), expect(d_weight, {K, D}, "d_weight"), expect(d_bias, {K}, "d_bias");
+    const nb::gil_scoped_release others_run;
+    kernels()->linear_back({M, D, K, x.data(), weight.data(), d_y.data(), d_x.data(), d_weight.data(), d_bias.data()}, threads);
+}
+
 void softmax(const Out &rows, bool logs) {
     if (rows.ndim() != 2) throw std::invalid_argument("softmax takes (M, K)");
     const auto M = static_cast<int64_t>(rows.shape(0)), K = static_cast<int64_t>(rows.shape(1));
@@ -55,6 +65,7 @@ void map(int which, const In &x, const Out &y) {
 
 void bind_answers(nb::module_ &module) {
     module.def("linear", &linear, just, just, maybe, just, any);
+    module.def("linear_back", &linear_back, just, just, just, just, just, just, any);
     module.def("softmax", &softmax, just, any);
     module.def("nll", &nll, just, just, just, maybe, any, just);
     module.def("scale", &scale, just, just, just);

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman.kernels.answer import nll
+from elman.kernels.answer import linear, linear_back, nll
 from elman.kernels.native import compiled
 from elman.kernels.packing import Packing, pool_columns, pool_columns_back, spread, sum_columns
 from elman.kernels.table import Floats, Ids, Mask, drop_some, read_rows, sum_rows
@@ -160,14 +160,13 @@ class Slopes:
         """The loss, and its gradient of what the head reads; those of the head's weights stay in them."""
         weight, bias = self.head.weight, self.head.bias
         mask = draw_mask(pooled.shape, self.head.dropout) if self.head.dropout else None
-        features = torch.from_numpy(pooled if mask is None else drop_some(pooled, mask))
-        logits = torch.addmm(bias, features, weight.T).numpy()
+        features = pooled if mask is None else drop_some(pooled, mask)
+        logits = linear(features, weight.numpy(), bias.numpy())
         shares = self.network.class_weights
         of_classes = None if shares is None else shares.numpy()
         loss, found = nll(logits, batch.targets, batch.weights, of_classes, self.settings.label_smoothing)
-        d_logits = torch.from_numpy(found)
-        weight.grad, bias.grad = d_logits.T @ features, d_logits.sum(0)
-        slopes = (d_logits @ weight).numpy()
+        slopes, of_weight, of_bias = linear_back(features, weight.numpy(), found)
+        weight.grad, bias.grad = torch.from_numpy(of_weight), torch.from_numpy(of_bias)
         return loss, slopes if mask is None else drop_some(slopes, mask)
 
 

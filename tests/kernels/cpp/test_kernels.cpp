@@ -1,6 +1,7 @@
 // Forward, backward, one step and the answer, on every instruction set and by two threads, against plain loops in
 // double precision. Built with sanitizers by tests/kernels/test_cpp.py: what it reads and writes is checked too.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -390,6 +391,23 @@ void packed_rows() {
     }
 }
 
+void linear_maps() {
+    for (const char *name : kernels_available())
+        for (const auto &[M, D, K] : {std::array<int64_t, 3>{3, 5, 1}, {261, 50, 19}, {40, 96, 130}}) {
+            choose_kernels(name);
+            const Numbers x = draw(static_cast<size_t>(M * D), 1), w = draw(static_cast<size_t>(K * D), 1), d_y = draw(static_cast<size_t>(M * K), 1);
+            Numbers d_x(x.size(), NAN), d_w(w.size(), NAN), d_b(static_cast<size_t>(K), NAN);
+            kernels()->linear_back({M, D, K, x.data(), w.data(), d_y.data(), d_x.data(), d_w.data(), d_b.data()}, 2);
+            double of_x = 0, of_w = 0, of_b = 0;  // the last of each
+            for (int64_t k = 0; k < K; ++k) of_x += double(d_y[(M - 1) * K + k]) * w[k * D + D - 1];
+            for (int64_t m = 0; m < M; ++m) of_w += double(d_y[m * K + K - 1]) * x[m * D + D - 1], of_b += d_y[m * K + K - 1];
+            expect(std::fabs(d_x.back() - of_x) < 1e-4 && std::fabs(d_w.back() - of_w) < 1e-4 && std::fabs(d_b.back() - of_b) < 1e-4,
+                   "the gradients of a linear map");
+            for (const Numbers *found : {&d_x, &d_w, &d_b})
+                expect(std::none_of(found->begin(), found->end(), [](float v) { return v != v; }), "all of them are written");
+        }
+}
+
 void losses() {
     constexpr int64_t M = 3, K = 17;
     const Numbers logits = draw(M * K, 3), share = {0.5f, 0.0f, 2.0f}, classes = draw(K, 1);
@@ -425,6 +443,7 @@ int main() {
     rows_of_tables();
     pooled_rows();
     packed_rows();
+    linear_maps();
     losses();
     std::printf("%d failures\n", failures);
     return failures != 0;

@@ -48,6 +48,56 @@ void linear(const float *x, int64_t M, int64_t D, const float *panels, const flo
     });
 }
 
+constexpr int64_t worth_a_thread = 1 << 15;  // numbers of a table's rows
+int threads_for_rows(int threads, int64_t numbers) { return numbers < worth_a_thread ? 1 : threads; }
+
+// [panel of 32 columns][k][32] from rows (K, D); what is beyond is nought
+Floats pack_rows(const float *w, int64_t K, int64_t D) {
+    const int64_t panels = (D + 31) / 32;
+    Floats out(static_cast<size_t>(panels * K * 32));
+    for (int64_t panel = 0; panel < panels; ++panel)
+        for (int64_t k = 0; k < K; ++k)
+            for (int v = 0; v < 32; v += W) {
+                const int64_t j = panel * 32 + v;
+                store(out.data() + (panel * K + k) * 32 + v, load_some(w + k * D + j, D - j));
+            }
+    return out;
+}
+
+// d_w (K, D) = Σ_m d_y[m]' x[m]: parts share out the columns; rows are summed in blocks, as every weight gradient's
+void linear_weights(const LinearBack &b, const float *lines, int part, int parts) {
+    constexpr int NV = outer_vectors, columns = NV * W;
+    const Floats packed(static_cast<size_t>(b.M * columns));
+    std::vector<const float *> rows(static_cast<size_t>(b.M));
+    for (int64_t m = 0; m < b.M; ++m) rows[static_cast<size_t>(m)] = b.x + m * b.D;
+    const Summed g{b.d_w, nullptr, b.D, b.M};
+    for (int64_t column = part * columns; column < b.D; column += parts * columns) {
+        pack_columns<NV>(rows.data(), b.M, column, b.D, packed.data());
+        for (int64_t k = 0; k < b.K; k += outer_lines(NV))
+            outer_tile<outer_lines(NV), NV>(lines + k / 16 * b.M * 16 + k % 16, packed.data(), b.M, 0, g, k, b.K - k, column);
+    }
+}
+
+// y = x W' + b, so d_x = d_y W, d_W = d_y' x, d_b = Σ d_y
+void linear_back(const LinearBack &b, int threads) {
+    const int64_t groups = (b.K + 15) / 16;
+    const Floats panels = pack_rows(b.w, b.K, b.D), lines(static_cast<size_t>(groups * b.M * 16));  // d_y as [16 of K][m][16]
+    for (int64_t group = 0; group < groups; ++group)
+        for (int64_t m = 0; m < b.M; ++m)
+            for (int v = 0; v < 16; v += W) {
+                const int64_t k = group * 16 + v;
+                store(lines.data() + (group * b.M + m) * 16 + v, load_some(b.d_y + m * b.K + k, b.K - k));
+            }
+    std::fill_n(b.d_b, b.K, 0.0f);
+    for (int64_t m = 0; m < b.M; ++m)
+        for (int64_t k = 0; k < b.K; ++k) b.d_b[k] += b.d_y[m * b.K + k];
+    if (!b.M) std::fill_n(b.d_w, b.K * b.D, 0.0f);
+    parallel(threads_for_rows(threads, b.M * b.K * b.D / 32), [&](int part, int parts) {
+        Product{{b.d_y, b.K, 1, b.K, 0}, panels.data(), b.D, nullptr, 0, b.d_x, b.D}(b.M, b.M, part, parts);
+        linear_weights(b, lines.data(), part, parts);
+    });
+}
+
 float highest(const float *row, int64_t K) {
     float most = row[0];
     for (int64_t k = 1; k < K; ++k) most = row[k] > most || row[k] != row[k] ? row[k] : most;
@@ -186,9 +236,6 @@ void map(int which, const float *x, float *y, int64_t n) {
     if (which == 2) each(y, n, [&](Vec, int64_t k) { return exp_of_negative(load_some(x + k, n - k)); });
 }
 
-constexpr int64_t worth_a_thread = 1 << 15;  // numbers of a table's rows
-int threads_for_rows(int threads, int64_t numbers) { return numbers < worth_a_thread ? 1 : threads; }
-
 void embed_rows(const float *const *tables, const int64_t *ids, int64_t M, int64_t G, int64_t E, const Drop &mask, float *y, int threads) {
     parallel(threads_for_rows(threads, M * G * E), [&](int part, int parts) {
         embed(tables, ids, M * part / parts, M * (part + 1) / parts, G, E, mask, y);
@@ -261,7 +308,7 @@ void move_all(const Move &by, const float *g, float *w, float *m, float *v, int6
 #define ELMAN_TEXT(x) #x
 #define ELMAN_NAME(x) ELMAN_TEXT(x)
 extern const Kernels table;
-const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, softmax,
+const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, linear_back, softmax,
                        log_softmax,           nll, add,         take_max,    divide,       multiply,    scale,  map, pool_tree,
                        embed_rows,            drop_some,   pool_back_rows, pool_some, pool_some_back, spread_some, squares_of, catch_up_rows, move_some, move_all, sum_rows};
 

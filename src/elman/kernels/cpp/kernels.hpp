@@ -121,6 +121,13 @@ struct Backward {
     int threads;
 };
 
+// The gradients of y = x W' + b: the last three are written.
+struct LinearBack {
+    int64_t M, D, K;
+    const float *x, *w, *d_y;  // (M, D), (K, D), (M, K)
+    float *d_x, *d_w, *d_b;    // (M, D), (K, D), (K)
+};
+
 // Cross entropy of M rows of K scores, each of which counts by its share.
 struct Nll {
     int64_t M, K;
@@ -144,6 +151,7 @@ struct Kernels {
     Floats (*pack_linear)(const float *w, int64_t K, int64_t D);
     void (*linear)(const float *x, int64_t M, int64_t D, const float *panels, const float *bias, int64_t K,
                    float *y, int threads);
+    void (*linear_back)(const LinearBack &b, int threads);
     // rows of K, in place
     void (*softmax)(float *rows, int64_t M, int64_t K);
     void (*log_softmax)(float *rows, int64_t M, int64_t K);

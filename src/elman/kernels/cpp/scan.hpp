@@ -92,11 +92,7 @@ struct Project {
         const float *own = w.w_ih.data() + panel * panel_size;
         const Soon next_rows{rows[0] + MR * w.D, 16};  // which the first panel meets far away
         const Soon soon = panel ? share_of_next(own, own + panel_size, panel_size, turn, w.D) : next_rows;
-        if constexpr (P == 1 && C::vectors == 2 && MR > 6) {
-            chain_of_rows<C::between>(acc, rows[0], w.D, own + at, C::width, w.D, soon);
-        } else {
-            chain<C::between>(acc, rows, own + at, panel_size, C::width, w.D, soon);
-        }
+        chain_of_tile<C::between>(acc, rows, w.D, own + at, panel_size, C::width, w.D, soon);
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
             ELMAN_UNROLL
@@ -180,8 +176,7 @@ struct Step {
         const float *weights = w.w_hh.data() + panel * panel_size;
         const Soon soon = share_of_next(weights, weights + panel_size, panel_size, turn, H);
         if (from_nought) add_nought(acc);
-        else if constexpr (P == 1 && C::vectors == 2 && MR > 6) chain_of_rows<C::between>(acc, rows[0], H, weights + at, C::width, H, soon);
-        else chain<C::between>(acc, rows, weights + at, panel_size, C::width, H, soon);
+        else chain_of_tile<C::between>(acc, rows, H, weights + at, panel_size, C::width, H, soon);
         cell.finish(acc, keep, [&](int p, int i) {
             const int64_t unit = (panel + p) * C::units + at, r = row + i;
             return Place{own[i] + p * C::saved, h + r * H + unit,      c + r * c_size + unit,

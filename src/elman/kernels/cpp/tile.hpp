@@ -99,6 +99,14 @@ ELMAN_INLINE void chain_of_rows(Tile<1, MR, NV> &acc, const float *x, ptrdiff_t 
     }
 }
 
+// Either of them, for rows that lie `stride` floats apart.
+template <int VS, int P, int MR, int NV>
+ELMAN_INLINE void chain_of_tile(Tile<P, MR, NV> &acc, const float *const (&x)[MR], ptrdiff_t stride, const float *w, ptrdiff_t panel,
+                                ptrdiff_t width, int64_t K, Soon soon) {
+    if constexpr (P == 1 && NV == 2 && MR > 6) chain_of_rows<VS>(acc, x[0], stride, w, width, K, soon);
+    else chain<VS>(acc, x, w, panel, width, K, soon);
+}
+
 // What a tile will write comes from far away if it is fresh: it is brought while the product runs. One or two rows have no
 // time for it.
 template <int MR, int floats>

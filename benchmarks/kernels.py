@@ -114,7 +114,14 @@ def share_of_peak() -> list[dict[str, object]]:
             T = max(20, int(4e8 / (2 * B * GATES[kind] * H * 2 * H)))
             case = Case(kind, B, H, T)
             first, second = sgemm(kind, B, H)
-            runs = (case.forward, 1), (first, T), (case.both, 1), (case.forward, 1), (second, T), (case.both, 1)
+            runs = (
+                (case.forward, 1),
+                (first, T),
+                (case.both, 1),
+                (case.forward, 1),
+                (second, T),
+                (case.both, 1),
+            )
             *found, two, one_of_torch, two_of_torch = in_turn(
                 *runs, (lambda c=case: c.forward(2), 1), (whole(case, 1), 1), (whole(case, 2), 1)
             )

@@ -114,7 +114,7 @@ def test_a_norm_of_many_arrays():
 
 
 @pytest.mark.parametrize(
-    "sizes", [(1, 1, 1), (7, 33, 18), (300, 50, 3), (512, 97, 40), (0, 5, 4), (256, 48, 16)]
+    "sizes", [(1, 1, 1), (7, 33, 18), (300, 50, 3), (512, 200, 97), (0, 5, 4), (256, 48, 16)]
 )
 def test_gradients_of_a_linear_map_on_every_path(sizes):
     (M, D, K), rng = sizes, np.random.default_rng(sum(sizes))
@@ -132,7 +132,7 @@ def test_gradients_of_a_linear_map_on_every_path(sizes):
                 native.set_threads(threads)
                 found = answer.linear_back(x, weight, slopes)
                 for mine, exact in zip(found, wanted, strict=True):
-                    np.testing.assert_allclose(mine, exact, rtol=1e-5, atol=2e-5)
+                    np.testing.assert_allclose(mine, exact, rtol=1e-5, atol=5e-5)
                 first = first or found
                 if path != "numpy":
                     assert all(np.array_equal(a, b) for a, b in zip(first, found, strict=True))

@@ -131,9 +131,9 @@ def test_a_second_derivative_is_refused():
 
 
 def test_rows_are_read_and_moved_alike_by_any_number_of_threads():
-    rng, size, E = np.random.default_rng(3), 400, 33
-    ids, rows = rng.integers(0, size, (1500, 2)), rng.permutation(size)
-    mask = Mask(rng.integers(0, CHANCES, (1500, E), np.uint16), 9000)
+    rng, size, E = np.random.default_rng(3), 9000, 33  # enough numbers to be shared out
+    ids, rows = rng.integers(0, size, (5000, 2)), rng.permutation(size)
+    mask = Mask(rng.integers(0, CHANCES, (5000, E), np.uint16), 9000)
     start, slopes = rng.random((3, size, E), np.float32), rng.standard_normal((size, E), np.float32)
 
     def by(count: int) -> list[bytes]:

@@ -6,7 +6,6 @@ and its ``backward`` are the plain twin: the same draws, and the same gradients 
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from elman.nn.chunks import Chunk
 from elman.nn.drop import draw_mask
 from elman.nn.function import KINDS
 from elman.nn.heads import ClassifyHead
+from elman.nn.layers import Recurrent
 from elman.nn.packed import Run, outputs_of, run_packed, run_packed_back
 from elman.nn.packed import Slopes as OfRun
 from elman.nn.reach import reached
@@ -80,16 +80,26 @@ class Slopes:
         self.width = network.layers.hidden_size * len(network.layers.suffixes)
         self.columns = {kind: n * self.width for n, kind in enumerate(head.kinds)}
         self.direct = len(head.kinds) * self.width if self.settings.shortcut else -1
+        self.parts = [network, head, *network.layers.modules()]
+        self.weights = list(network.parameters())
 
     def __call__(self, batch: Any) -> Found | None:
         """Leave the gradients in the weights' ``grad``; None, and nothing done, where torch has to do it."""
-        usual = self.network.training and not isinstance(batch, Chunk) and _is_plain(batch)
-        if not usual or torch.is_autocast_enabled("cpu"):
+        if not self.network.training or isinstance(batch, Chunk) or not _is_plain(batch):
             return None
-        if not reached(*(table.weight for table in self.tables)):
+        if torch.is_autocast_enabled("cpu") or not reached(*self.weights) or not self._is_alone():
             return None
         with torch.no_grad():
             return self._learn(batch)
+
+    def _is_alone(self) -> bool:
+        """Whether all still learns, and nobody listens: hooks, and what hangs on them, come and go."""
+        if type(self.network.layers) is not Recurrent:  # parametrized
+            return False
+        for part in self.parts:
+            if part._forward_hooks or part._forward_pre_hooks or part._backward_hooks:
+                return False
+        return all(w.requires_grad and not w._backward_hooks for w in self.weights)
 
     def _learn(self, batch: Any) -> Found:
         read = self._read(batch)
@@ -177,23 +187,16 @@ def slopes_of(network: Network) -> Slopes | None:
 
 
 def fits(network: Network) -> bool:
-    """Whether a network is of built-in parts that all learn, of classes, and nobody listens to them."""
-    own = chain([network, network.head], network.layers.modules())
+    """Whether a network is of built-in parts, on a CPU, and learns classes from ids."""
     return (
         compiled.module is not None
         and network.objective == "nll"
         and type(network.layers.cell) in KINDS
         and len(network.embedding) > 0
         and not network.features
-        and all(_learns(weight) for weight in network.parameters())
+        and all(w.is_cpu and w.dtype == torch.float32 and w.is_contiguous() for w in network.parameters())
         and all(_looks_up(table) for table in network.embedding)
-        and not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in own)
     )
-
-
-def _learns(weight: Tensor) -> bool:
-    plain = weight.is_cpu and weight.dtype == torch.float32 and weight.is_contiguous()
-    return plain and weight.requires_grad and not weight._backward_hooks
 
 
 def _looks_up(table: nn.Module) -> bool:

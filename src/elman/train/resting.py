@@ -90,7 +90,8 @@ class RestingAdamW(AdamW):
         if self.plain:
             for group in self.param_groups:
                 self._move_whole(group)
-        else:
+        elif whole := [w.grad for group in self.param_groups for w in group["params"] if w.grad is not None]:
+            torch._foreach_mul_(whole, self.share)
             super().step(closure)
         self.take({}, 1.0)
 

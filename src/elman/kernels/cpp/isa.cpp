@@ -48,7 +48,7 @@ void linear(const float *x, int64_t M, int64_t D, const float *panels, const flo
     });
 }
 
-constexpr int64_t worth_a_thread = 1 << 15;  // numbers of a table's rows
+constexpr int64_t worth_a_thread = 1 << 18;  // numbers of rows: to wake a thread takes as long as some 100,000 of them
 int threads_for_rows(int threads, int64_t numbers) { return numbers < worth_a_thread ? 1 : threads; }
 
 // [panel of 32 columns][k][32] from rows (K, D); what is beyond is nought

@@ -1,7 +1,8 @@
 """The kernels beside sgemm in the same run: share of its peak, few rows, the stepper, denormal inputs.
 
 ``sgemm`` is the faster of NumPy's and torch's product at m = B, n = gates · H, k = D + H, D = H; ours is the
-faster of two runs, as many as the other side has. Both sides run in turn (A B A B ...); ratios are what to look at, since the machine's own speed drifts. Slowest first.
+faster of two runs, as many as the other side has. Both sides run in turn (A B A B ...); ratios are what to
+look at, since the machine's own speed drifts. Slowest first.
 """
 
 from __future__ import annotations

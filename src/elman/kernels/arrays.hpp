@@ -16,6 +16,7 @@ namespace elman {
 using In = nanobind::ndarray<const float, nanobind::c_contig, nanobind::device::cpu>;
 using Out = nanobind::ndarray<float, nanobind::c_contig, nanobind::device::cpu>;
 using Ids = nanobind::ndarray<const int64_t, nanobind::c_contig, nanobind::device::cpu>;
+using Places = nanobind::ndarray<int64_t, nanobind::c_contig, nanobind::device::cpu>;
 using Flags = nanobind::ndarray<const uint8_t, nanobind::c_contig, nanobind::device::cpu>;
 template <class A>
 using Maybe = std::optional<A>;

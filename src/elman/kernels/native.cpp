@@ -6,6 +6,7 @@
 #include "addresses.hpp"
 #include "answers.hpp"
 #include "cpp/kernels.hpp"
+#include "packing.hpp"
 #include "pooling.hpp"
 #include "rows.hpp"
 #include "scans.hpp"
@@ -56,6 +57,7 @@ NB_MODULE(_native, module) {
     bind_pooling(module);
     bind_answers(module);
     bind_rows(module);
+    bind_packing(module);
     bind_addresses(module);
     bind_tensors(module);
     bind_stepper(module);

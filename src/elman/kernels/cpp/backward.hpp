@@ -1,0 +1,389 @@
+// A layer in one direction over time, backwards, for any cell: chunk by chunk from the last step to the first.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "chunk.hpp"
+#include "pack.hpp"
+#include "product.hpp"
+
+namespace elman::ELMAN_ISA {
+
+template <class C>
+class Back {
+  public:
+    Back(const Backward &b, const C &cell)
+        : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
+          panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(std::max(block, rows_in_cache(row_size_))),
+          groups_(b.reset || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)),
+          halves_(rows_, groups_),
+          own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)),
+          from_nought_(b.from_nought && !b.reset && rows_.steps() ? rows_.count[rows_.time(0)] : 0) {}
+
+    void run() {
+        begin();
+        for (int64_t to = rows_.steps(); to > 0;) {
+            const Chunk chunk = chunk_before(rows_, to, wanted_);
+            list_rows(chunk);
+            if (own_rows_) rows_apart(chunk);
+            else rows_together(chunk);
+            done_ += chunk.high - chunk.low;
+            to = chunk.from;
+        }
+        end();
+    }
+
+  private:
+    static constexpr bool has_c = C::kind == Cell::lstm, is_gru = C::kind == Cell::gru;
+
+    static Floats noughts(int64_t size) {
+        Floats f(static_cast<size_t>(size));
+        std::fill_n(f.data(), size, 0.0f);
+        return f;
+    }
+
+    void begin() {
+        const int64_t B = rows_.B, lines = C::gates * H_, D = w_.D;
+        r_h_ = noughts(B * Hp_);
+        if (b_.d_hn) copy_rows(r_h_.data(), Hp_, b_.d_hn, H_, H_, B);
+        if (has_c) {
+            r_c_ = noughts(B * Hp_);
+            if (b_.d_cn) copy_rows(r_c_.data(), Hp_, b_.d_cn, H_, H_, B);
+            first_c_ = noughts(B * Hp_);
+            tanh_c_ = Floats(static_cast<size_t>(B * Hp_));
+            copy_rows(first_c_.data(), Hp_, b_.c0, H_, H_, B);
+        }
+        std::fill_n(b_.d_h0, B * H_, 0.0f);
+        if (has_c) std::fill_n(b_.d_c0, B * H_, 0.0f);
+        if (b_.d_w_ih && !rows_.M) std::fill_n(b_.d_w_ih, lines * D, 0.0f);
+        if (b_.d_w_hh && rows_.M == from_nought_) std::fill_n(b_.d_w_hh, lines * H_, 0.0f);
+        const bool chunks = rows_.M > wanted_;
+        partial_ih_ = Floats(static_cast<size_t>(chunks && !b_.ids && b_.d_w_ih ? lines * D : 0));
+        partial_hh_ = Floats(static_cast<size_t>(chunks && b_.d_w_hh ? lines * H_ : 0));
+        bias_ = noughts(row_size_);
+        bias_partial_ = noughts(row_size_);
+        if constexpr (is_gru) {
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2}, b_.threads);
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {2, 0, 1}, b_.threads);
+        } else if constexpr (has_c) {
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2, 3}, b_.threads);
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0, 1, 2, 3}, b_.threads);
+        } else {
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0}, b_.threads);
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0}, b_.threads);
+        }
+        if (b_.ids) by_symbol_ = noughts(D * row_size_);
+    }
+
+    void rows_apart(const Chunk &chunk) {
+        Meeting meeting;
+        parallel(b_.threads, [&](int part, int parts) {
+            for (int i = part; i < groups_; i += parts) steps_of_own_rows(chunk, halves_.at(i), halves_.at(i + 1));
+            meeting.wait(parts);
+            weight_gradients(chunk, part, parts);
+        });
+    }
+
+    void rows_together(const Chunk &chunk) {
+        const int64_t rows = chunk.high - chunk.low;
+        Meeting meeting;
+        if (b_.reset) steps(chunk, 0, 1);
+        else if (worth_units(chunk.widest, H_ * row_size_))
+            parallel(b_.threads, [&](int part, int parts) { steps_by_units(chunk, part, parts, meeting); });
+        else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
+        parallel(b_.threads, [&](int part, int parts) {
+            if (b_.d_x) back_to_x(chunk, 0)(rows, rows, part, parts);
+            weight_gradients(chunk, part, parts);
+        });
+    }
+
+    // Where d_a of a chunk's row m stands: line by line of 16 units, [line][m][16], rows from the last step to the first.
+    float *d_a_of(int64_t m) const { return d_a_.data() + m * 16; }
+
+    // the rows [first, last) of a step through their gates, some of the units; row 0 of the step is the chunk's row m
+    void through_gates_of(int64_t s, int64_t m, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) {
+        const int64_t t = rows_.time(s);
+        tanh_of_cells(t, first, last, first_panel, last_panel);
+        for (int64_t i = first; i < last; ++i) through_gates(s, t, i, d_a_of(m + i), first_panel, last_panel);
+    }
+
+    // one part's rows through the steps of a chunk, from the last to the first
+    void steps(const Chunk &chunk, int part, int parts) {
+        for (int64_t s = chunk.to - 1, m = 0, count; s >= chunk.from; --s, m += count) {
+            const int64_t at = rows_.offset[rows_.time(s)];
+            count = rows_.count[rows_.time(s)];
+            const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
+            for (int64_t tile = part; tile < shares.tiles; tile += parts)
+                through_gates_of(s, m, shares.first(tile), std::min(count, shares.first(tile + 1)), 0, panels_);
+            if (s || b_.first_wanted) past_weights(m)(count, chunk.widest, part, parts);
+            if (any_reset(b_.reset, at, count)) give_to_first(at, count);
+        }
+    }
+
+    // the same, all rows and some of the units
+    void steps_by_units(const Chunk &chunk, int part, int parts, Meeting &meeting) {
+        const int64_t columns = (H_ + 31) / 32;
+        for (int64_t s = chunk.to - 1, m = 0, count; s >= chunk.from; --s, m += count) {
+            count = rows_.count[rows_.time(s)];
+            through_gates_of(s, m, 0, count, panels_ * part / parts, panels_ * (part + 1) / parts);
+            meeting.wait(parts);
+            if (s || b_.first_wanted) past_weights(m).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
+            meeting.wait(parts);
+        }
+    }
+
+    // the rows [first, last) through the steps of a chunk, from the last to the first: all that is theirs alone
+    void steps_of_own_rows(const Chunk &chunk, int64_t first, int64_t last) {
+        for (int64_t s = chunk.to - 1, m = first; s >= chunk.from; --s) {
+            const int64_t count = rows_.count[rows_.time(s)], n = std::min(count, last) - first;
+            if (n > 0) {
+                through_gates_of(s, m - first, first, first + n, 0, panels_);
+                Product back = past_weights(m);
+                back.start = back.y += first * Hp_;
+                if (s || b_.first_wanted) back(n, last - first, 0, 1);
+                if (b_.d_x) back_to_x(chunk, m)(n, n, 0, 1);
+            }
+            m += count;
+        }
+    }
+
+    // d_a of the chunk's rows from m on as a product meets it; the side of h has its own n, the last of GRU's four lines
+    Operand read(int64_t m, bool side_of_h) const {
+        const Slots<C> slots(H_);
+        if (is_gru) return {d_a_of(m) + (side_of_h ? line_ : 0), 16, slots.count, slots.units, line_, 3};
+        return {d_a_of(m), 16, slots.count, slots.units, line_};
+    }
+
+    // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from the chunk's row m on
+    Product back_to_x(const Chunk &chunk, int64_t m) const {
+        return {read(m, false), back_x_.data(), w_.D, nullptr, 0, b_.d_x + chunk.low * w_.D, w_.D, places_.data() + m};
+    }
+
+    // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
+    Product past_weights(int64_t m) const {
+        Product back{read(m, true), back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_};
+        back.alone = rows_.B == 1;
+        return back;
+    }
+
+    const float *h_before(int64_t s, int64_t row) const {
+        const int64_t at = rows_.offset[rows_.time(s)] + row;
+        if (s == 0 || (b_.reset && b_.reset[at])) return b_.h0 + row * H_;
+        return b_.out + (rows_.offset[rows_.time(s - 1)] + row) * H_;
+    }
+
+    void through_gates(int64_t s, int64_t t, int64_t row, float *d_a, int64_t first_panel, int64_t last_panel) {
+        const int64_t at = rows_.offset[t] + row;
+        const float *d_out = b_.d_out ? b_.d_out + at * H_ : nullptr;
+        float *r_h = r_h_.data() + row * Hp_;
+        const float *gates = b_.gates ? b_.gates + at * row_size_ : nullptr;
+        const float *h = h_before(s, row);
+        const float *c_before = nullptr;
+        if constexpr (has_c) {
+            const bool first = s == 0 || (b_.reset && b_.reset[at]);
+            c_before = first ? first_c_.data() + row * Hp_
+                             : b_.cells + (rows_.offset[rows_.time(s - 1)] + row) * Hp_;
+        }
+        for (int64_t panel = first_panel; panel < last_panel; ++panel)
+            for (int64_t lane = 0, all = lanes_of<C>(H_); lane < all; lane += W) {
+                const int64_t unit = panel * C::units + lane, place = panel * C::saved + lane;
+                float *d = d_a + place / 16 * line_ + place % 16;
+                const Vec d_past = load(r_h + unit), d_h = d_out ? load_some(d_out + unit, H_ - unit) + d_past : d_past;
+                if constexpr (has_c) {
+                    C::backward(d_h, gates + place, c_before + unit, load(tanh_c_.data() + row * Hp_ + unit),
+                                r_c_.data() + row * Hp_ + unit, d, line_);
+                    store(r_h + unit, set(0.0f));
+                } else if constexpr (is_gru) {
+                    store(r_h + unit, C::backward(d_h, gates + place, load_some(h + unit, H_ - unit), d, line_));
+                } else {
+                    store(d, cell_.d_phi(d_h, load_some(b_.out + at * H_ + unit, H_ - unit)));
+                    store(r_h + unit, set(0.0f));
+                }
+            }
+    }
+
+    // tanh(c') of a step's rows [first, last), of some units: several vectors at once, where one alone would wait for itself
+    void tanh_of_cells(int64_t t, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) {
+        if constexpr (has_c) {
+            constexpr int group = W == 8 ? 3 : 6;
+            const int64_t begin = first_panel * C::units;
+            const int64_t vectors = ((last_panel - first_panel - 1) * C::units + lanes_of<C>(H_) + W - 1) / W;
+            const float *from = b_.cells + (rows_.offset[t] + first) * Hp_ + begin;
+            float *to = tanh_c_.data() + first * Hp_ + begin;
+            int64_t at = 0, line = 0;  // the vector that is next, and its row's beginning
+            for (int64_t k = 0, all = (last - first) * vectors; k < all; k += group) {
+                int64_t place[group];
+                Vec c[group];
+                for (int i = 0; i < group; ++i) {
+                    place[i] = line + at * W, c[i] = load(from + place[i]);
+                    if (k + i + 1 < all && ++at == vectors) at = 0, line += Hp_;
+                }
+                tanh_all(c);
+                for (int i = 0; i < group; ++i) store(to + place[i], c[i]);
+            }
+        }
+    }
+
+    // where a row started afresh its gradient goes to the first state and no further
+    void give_to_first(int64_t at, int64_t count) {
+        for (int64_t i = 0; i < count; ++i)
+            if (b_.reset[at + i]) {
+                pour(b_.d_h0 + i * H_, r_h_.data() + i * Hp_);
+                if (has_c) pour(b_.d_c0 + i * H_, r_c_.data() + i * Hp_);
+            }
+    }
+    void pour(float *to, float *from) const {
+        for (int64_t j = 0; j < H_; ++j) to[j] += from[j];
+        std::fill_n(from, Hp_, 0.0f);
+    }
+
+    void list_rows(const Chunk &chunk) {
+        const auto rows = static_cast<size_t>(chunk.high - chunk.low);
+        places_.resize(rows), h_rows_.resize(rows);
+        if (b_.x) x_rows_.resize(rows);
+        else id_rows_.resize(rows);
+        for (int64_t s = chunk.to - 1, m = 0; s >= chunk.from; --s)
+            for (int64_t i = 0, t = rows_.time(s); i < rows_.count[t]; ++i, ++m) {
+                const int64_t at = rows_.offset[t] + i;
+                places_[m] = at - chunk.low, h_rows_[m] = h_before(s, i);
+                if (b_.x) x_rows_[m] = b_.x + at * w_.D;
+                else id_rows_[m] = b_.ids[at];
+            }
+        line_ = static_cast<ptrdiff_t>(places_.size() | 1) * 16;  // odd, so that lines of one row do not drive each other out
+        const size_t size = static_cast<size_t>(line_ * row_size_ / 16);
+        if (d_a_.size() < size) d_a_ = Floats(size);
+    }
+
+    void weight_gradients(const Chunk &chunk, int part, int parts) {
+        const int64_t count = chunk.high - chunk.low, D = w_.D;
+        // parts share out columns, never rows: a group of columns is packed once, then meets every slot
+        int64_t group = 0;
+        Floats columns(static_cast<size_t>(count * outer_vectors * W));
+        if (!b_.ids && b_.d_w_ih)
+            for (int64_t column = 0; column < D; column += outer_vectors * W)
+                if (group++ % parts == part) column_gradients<true>(x_rows_.data(), column, columns.data(), count);
+        const int64_t with_h = chunk.from ? count : count - from_nought_;
+        for (int64_t column = 0; column < H_ && b_.d_w_hh && with_h; column += outer_vectors * W)
+            if (group++ % parts == part) column_gradients<false>(h_rows_.data(), column, columns.data(), with_h);
+        const int64_t slots = row_size_ / 16, together = 4;
+        for (int64_t slot = part * together; slot < slots; slot += parts * together)
+            if (slot + together <= slots) bias_gradients<together>(slot, count);
+            else for (int64_t one = slot; one < slots; ++one) bias_gradients<1>(one, count);
+    }
+
+    template <bool side_of_x>
+    void column_gradients(const float *const *rows, int64_t column, float *columns, int64_t count) {
+        const Summed g = side_of_x ? Summed{b_.d_w_ih, partial_ih_.data(), w_.D, rows_.M}
+                                   : Summed{b_.d_w_hh, partial_hh_.data(), H_, rows_.M - from_nought_};
+        const int64_t vectors = (g.columns - column + W - 1) / W;
+        if (vectors >= 3) slots_by<side_of_x, 3>(g, rows, column, columns, count);
+        else if (vectors == 2) slots_by<side_of_x, 2>(g, rows, column, columns, count);
+        else slots_by<side_of_x, 1>(g, rows, column, columns, count);
+    }
+
+    template <bool side_of_x, int NV>
+    void slots_by(const Summed &g, const float *const *rows, int64_t column, float *columns, int64_t count) {
+        pack_columns<NV>(rows, count, column, g.columns, columns);
+        each_slot<side_of_x>([&](const float *d, int64_t first, int64_t lines) {
+            for (int64_t line = 0; line < lines; line += outer_lines(NV))
+                outer_tile<outer_lines(NV), NV>(d + line, columns, count, done_, g, first + line, lines - line, column);
+        });
+    }
+
+    // f(d_a of 16 units of the chunk's rows, the first line of the weights that is theirs, how many lines are)
+    template <bool side_of_x, class F>
+    void each_slot(F &&f) {
+        for (int64_t slot = 0; slot < row_size_ / 16; ++slot) {
+            const int64_t panel = slot / (C::saved / 16), of = slot % (C::saved / 16);
+            const int64_t gate = is_gru ? (side_of_x ? (of == 0 ? 2 : of == 3 ? -1 : of - 1) : of - 1) : C::gates == 1 ? 0 : of;
+            const int64_t unit = C::gates == 1 ? panel * 32 + of * 16 : panel * 16;
+            if (gate >= 0) f(d_a_.data() + slot * line_, gate * H_ + unit, std::min<int64_t>(16, H_ - unit));
+        }
+    }
+
+    // What was left out for a state of noughts would have been no number where d_a is none: 0 times infinity.
+    void mark_what_is_no_number() {
+        const auto last = static_cast<int64_t>(places_.size());
+        each_slot<false>([&](const float *d, int64_t first, int64_t lines) {
+            float lanes[16];
+            for (int v = 0; v < 16; v += W) {
+                Vec sum = set(0.0f);
+                for (int64_t m = last - from_nought_; m < last; ++m) sum = fma(load(d + m * 16 + v), set(0.0f), sum);
+                store(lanes + v, sum);
+            }
+            for (int64_t line = 0; line < lines; ++line)
+                if (lanes[line] != 0.0f) std::fill_n(b_.d_w_hh + (first + line) * H_, H_, std::numeric_limits<float>::quiet_NaN());
+        });
+    }
+
+    // of N slots at once, as one alone would wait for each sum
+    template <int N>
+    void bias_gradients(int64_t slot, int64_t count) {
+        const float *d = d_a_.data() + slot * line_;
+        float *partial = bias_partial_.data() + slot * 16, *whole = bias_.data() + slot * 16;
+        for (int v = 0; v < 16; v += W) {
+            Vec acc[N];
+            ELMAN_UNROLL
+            for (int i = 0; i < N; ++i) acc[i] = load(partial + i * 16 + v);
+            for (int64_t m = 0; m < count; ++m) {
+                Vec one[N];
+                ELMAN_UNROLL
+                for (int i = 0; i < N; ++i) one[i] = load(d + i * line_ + m * 16 + v), acc[i] = acc[i] + one[i];
+                if ((done_ + m + 1) % block == 0) {
+                    ELMAN_UNROLL
+                    for (int i = 0; i < N; ++i) store(whole + i * 16 + v, load(whole + i * 16 + v) + acc[i]), acc[i] = set(0.0f);
+                }
+                if (!b_.ids) continue;
+                float *column = by_symbol_.data() + id_rows_[static_cast<size_t>(m)] * row_size_ + slot * 16 + v;
+                ELMAN_UNROLL
+                for (int i = 0; i < N; ++i) store(column + i * 16, load(column + i * 16) + one[i]);
+            }
+            ELMAN_UNROLL
+            for (int i = 0; i < N; ++i) store(partial + i * 16 + v, acc[i]);
+        }
+    }
+
+    void end() {
+        if (from_nought_ && b_.d_w_hh) mark_what_is_no_number();
+        const int64_t B = rows_.B, D = w_.D;
+        const bool open = done_ % block != 0;
+        for (int64_t i = 0; i < B; ++i) {
+            for (int64_t j = 0; j < H_; ++j) b_.d_h0[i * H_ + j] += r_h_.data()[i * Hp_ + j];
+            if (has_c)
+                for (int64_t j = 0; j < H_; ++j) b_.d_c0[i * H_ + j] += r_c_.data()[i * Hp_ + j];
+        }
+        for (int64_t gate = 0; gate < C::gates; ++gate)
+            for (int64_t unit = 0; unit < H_; ++unit) {
+                const int64_t panel = unit / C::units, lane = unit % C::units;
+                const int64_t slot_x = is_gru ? (gate == 2 ? 0 : gate + 1) : gate, slot_h = is_gru ? gate + 1 : gate;
+                const int64_t x = panel * C::saved + slot_x * 16 + lane, h = panel * C::saved + slot_h * 16 + lane;
+                const auto total = [&](int64_t at) { return bias_.data()[at] + (open ? bias_partial_.data()[at] : 0.0f); };
+                if (b_.d_b_ih) b_.d_b_ih[gate * H_ + unit] = total(x);
+                if (b_.d_b_hh) b_.d_b_hh[gate * H_ + unit] = total(h);
+                if (b_.ids && b_.d_w_ih)
+                    for (int64_t k = 0; k < D; ++k)
+                        b_.d_w_ih[(gate * H_ + unit) * D + k] = by_symbol_.data()[k * row_size_ + x];
+            }
+    }
+
+    const Backward &b_;
+    const C &cell_;
+    const Weights &w_;
+    const Rows &rows_;
+    const int64_t H_, Hp_, panels_, row_size_;
+    const int64_t wanted_;  // rows of a chunk: less than a block would read and write the weight gradients too often
+    const int groups_;  // of rows
+    const Halves halves_;
+    const bool own_rows_;  // whether each group of rows goes through the steps on its own
+    const int64_t from_nought_;  // so many rows, the last of the sums, meet a state of noughts: nothing is added for them
+    Floats r_h_, r_c_, first_c_, tanh_c_, d_a_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;
+    std::vector<int64_t> places_, id_rows_;  // of the chunk's row m: its packed row, from the chunk's lowest on; its symbol
+    std::vector<const float *> x_rows_, h_rows_;
+    ptrdiff_t line_ = 0;  // floats of a line of d_a_
+    int64_t done_ = 0;
+};
+
+}  // namespace elman::ELMAN_ISA

@@ -1,0 +1,220 @@
+// A layer in one direction over time, forwards, for any cell. Only the product with the state stays inside the loop.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "few.hpp"
+#include "step.hpp"
+
+namespace elman::ELMAN_ISA {
+
+// a row's final state stands where it ends; a row without a step keeps its first
+template <class C>
+void final_state(const Forward &f, const float *running) {
+    const Rows &rows = *f.rows;
+    const int64_t H = f.weights->H, Hp = padded(H), B = rows.B;
+    constexpr bool has_c = C::kind == Cell::lstm;
+    const bool keep = f.gates != nullptr;
+    const int64_t alive = rows.steps() ? rows.count[rows.time(0)] : 0;
+    if (f.hn != f.h0) copy_rows(f.hn + alive * H, H, f.h0 + alive * H, H, H, B - alive);
+    for (int64_t s = 0; s < rows.steps(); ++s) {
+        const int64_t t = rows.time(s), count = rows.count[t];
+        const int64_t stay = s + 1 < rows.steps() ? rows.count[rows.time(s + 1)] : 0;
+        for (int64_t i = stay; i < count; ++i) {
+            std::memcpy(f.hn + i * H, f.out + (rows.offset[t] + i) * H, H * sizeof(float));
+            if (has_c && keep) std::memcpy(f.cn + i * H, f.cells + (rows.offset[t] + i) * Hp, H * sizeof(float));
+        }
+    }
+    if (!has_c) return;
+    if (!keep) copy_rows(f.cn, H, running, Hp, H, B);
+    else copy_rows(f.cn + alive * H, H, f.c0 + alive * H, H, H, B - alive);
+}
+
+constexpr int64_t worth_a_look = 8;  // rows whose product takes much longer than to look whether their weights are finite
+
+inline bool all_finite(const Floats &numbers) {  // in whole vectors: what is padded is nought
+    Vec sum = set(0.0f);
+    for (size_t k = 0; k < numbers.size(); k += W) sum = fma(load(numbers.data() + k), set(0.0f), sum);
+    float lanes[W];
+    store(lanes, sum);
+    return std::all_of(lanes, lanes + W, [](float lane) { return lane == 0.0f; });
+}
+
+// Forward over time, chunk by chunk: the input products of some steps at once, then the steps one after the other.
+template <class C>
+class Run {
+  public:
+    Run(const Forward &f, const C &cell)
+        : f_(f), w_(*f.weights), rows_(*f.rows), cell_(cell), H_(w_.H), Hp_(padded(w_.H)), panels_(panels_of_units<C>(w_.H)),
+          row_size_(panels_ * C::saved), keep_(f.gates != nullptr), mixes_(f.reset || f.parent),
+          wanted_(f.table_rows ? rows_.M : rows_ahead_of(row_size_, w_.D * row_size_)),
+          widest_(rows_.steps() ? *std::max_element(rows_.count.begin(), rows_.count.end()) : 0),
+          by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)),
+          groups_(mixes_ || by_units_ ? 1 : groups_of_rows(widest_, row_size_ + 2 * H_ + w_.D, f.threads)),
+          halves_(rows_, groups_),
+          own_rows_(groups_ > 1 && worth_own_rows(halves_, w_.D * row_size_)),
+          from_nought_(f.from_nought && widest_ >= worth_a_look && all_finite(w_.w_hh)),
+          projected_(floats(f.table_rows * row_size_)),
+          ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
+          running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
+          first_c_(floats(has_c && (keep_ || f.reset) ? rows_.B * Hp_ : 0)), mixed_h_(floats(mixes_ ? widest_ * H_ : 0)),
+          mixed_c_(floats(mixes_ && has_c ? widest_ * Hp_ : 0)) {}
+
+    void operator()() const {
+        begin();
+        if (own_rows_)
+            parallel(f_.threads, [&](int part, int parts) {
+                for (int i = part; i < groups_; i += parts) through_own_rows(halves_.at(i), halves_.at(i + 1));
+            });
+        for (int64_t s = own_rows_ ? rows_.steps() : 0; s < rows_.steps();) {
+            const Chunk chunk = chunk_after(rows_, s, wanted_);
+            float *sums = keep_ ? f_.gates + chunk.low * row_size_ : ahead_.data();
+            if (!f_.table_rows)
+                parallel(threads_ahead(chunk), [&](int part, int parts) { project<C>(f_, chunk.low, chunk.high, sums, part, parts); });
+            if (mixes_) one_by_one(chunk, sums);
+            else if (by_units_) units_apart(chunk, sums);
+            else rows_apart(chunk, sums);
+            s = chunk.to;
+        }
+        if (!f_.parent) final_state<C>(f_, running_.data());
+    }
+
+  private:
+    static constexpr bool has_c = C::kind == Cell::lstm;
+    static Floats floats(int64_t n) { return Floats(static_cast<size_t>(n)); }
+
+    // a short chunk's input products are sooner there from one thread, whose cache the steps find them in
+    int threads_ahead(const Chunk &chunk) const {
+        constexpr int64_t worth_two_threads = 2 << 20;  // multiply-adds
+        return (chunk.high - chunk.low) * (f_.ids ? 1 : w_.D) * row_size_ < worth_two_threads ? 1 : f_.threads;
+    }
+
+    int64_t most_rows() const {  // of a chunk
+        int64_t most = 0;
+        for (int64_t s = 0; s < rows_.steps();) {
+            const Chunk chunk = chunk_after(rows_, s, wanted_);
+            most = std::max(most, chunk.high - chunk.low), s = chunk.to;
+        }
+        return most;
+    }
+
+    void begin() const {
+        if (f_.table_rows)
+            parallel(f_.threads, [&](int part, int parts) {
+                each_tile<C::vectors>(panels_, f_.table_rows, f_.table_rows, part, parts, Project<C>{w_, f_.x, projected_.data()});
+            });
+        if constexpr (has_c)
+            for (const Floats *c : {&running_, &first_c_})
+                if (c->size()) std::memset(c->data(), 0, c->size() * sizeof(float)), copy_rows(c->data(), Hp_, f_.c0, H_, H_, rows_.B);
+    }
+
+    int64_t offset(int64_t s) const { return rows_.offset[rows_.time(s)]; }
+    int64_t count(int64_t s) const { return rows_.count[rows_.time(s)]; }
+
+    // the step of `n` rows from `first` on, whose input products begin at `sums` unless they come from a table
+    Step<C> step_of(int64_t s, int64_t first, int64_t n, float *sums) const {
+        const int64_t at = offset(s) + first, before = (s ? offset(s - 1) : 0) + first;
+        float *running = has_c ? running_.data() + first * Hp_ : nullptr;
+        Step<C> step{cell_, w_, keep_, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, running, running, f_.out + at * H_};
+        if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
+        step.from_nought = s == 0 && from_nought_;
+        if (has_c && keep_) {
+            step.c = (s ? f_.cells : first_c_.data()) + before * Hp_;
+            step.c_next = f_.cells + at * Hp_;
+        }
+        return step;
+    }
+
+    // all steps of the rows [first, last), some steps ahead at a time
+    void through_own_rows(int64_t first, int64_t last) const {
+        const auto mine = [&](int64_t s) { return std::clamp<int64_t>(count(s) - first, 0, last - first); };
+        const int64_t most = std::max(std::min(wanted_, rows_.M), last - first);
+        const Floats ahead(floats(keep_ || f_.table_rows ? 0 : most * row_size_));
+        const auto sums_of = [&](int64_t s, int64_t done) -> float * {
+            return f_.table_rows ? nullptr : keep_ ? f_.gates + (offset(s) + first) * row_size_ : ahead.data() + done * row_size_;
+        };
+        for (int64_t s = 0, next = 0; s < rows_.steps() && mine(s); s = next) {
+            for (int64_t done = 0; next < rows_.steps() && done + mine(next) <= most; done += mine(next++))
+                if (!f_.table_rows) project<C>(f_, offset(next) + first, offset(next) + first + mine(next), sums_of(next, done), 0, 1);
+            for (int64_t now = s, done = 0; now < next; done += mine(now++))
+                each_tile<C::vectors>(panels_, mine(now), last - first, 0, 1, step_of(now, first, mine(now), sums_of(now, done)));
+        }
+    }
+
+    Step<C> step_at(int64_t s, const Chunk &chunk, float *sums) const {
+        return step_of(s, 0, count(s), sums + (offset(s) - chunk.low) * row_size_);
+    }
+
+    // rows that go on from their own place never meet: each part runs its own through all steps of the chunk
+    void rows_apart(const Chunk &chunk, float *sums) const {
+        parallel(chunk.widest <= 2 ? 1 : f_.threads, [&](int part, int parts) {
+            for (int64_t s = chunk.from; s < chunk.to; ++s)
+                each_tile<C::vectors>(panels_, count(s), chunk.widest, part, parts, step_at(s, chunk, sums));
+        });
+    }
+
+    // few rows and many units: each part has units of its own, and all meet after every step
+    void units_apart(const Chunk &chunk, float *sums) const {
+        Meeting meeting;
+        parallel(f_.threads, [&](int part, int parts) {
+            for (int64_t s = chunk.from; s < chunk.to; ++s) {
+                const int64_t n = count(s);
+                each_tile<C::vectors>(panels_ * part / parts, panels_ * (part + 1) / parts, n, n, 0, 1, step_at(s, chunk, sums));
+                meeting.wait(parts);
+            }
+        });
+    }
+
+    // rows that go on from another's place, or anew: step by step
+    void one_by_one(const Chunk &chunk, float *sums) const {
+        for (int64_t s = chunk.from; s < chunk.to; ++s) {
+            const int64_t n = count(s);
+            const int threads = n < worth_sharing ? 1 : f_.threads;
+            Step<C> step = step_at(s, chunk, sums);
+            if ((f_.parent && s) || any_reset(f_.reset, offset(s), n)) mix(step, s, threads);
+            parallel(threads, [&](int part, int parts) { each_tile<C::vectors>(panels_, n, n, part, parts, step); });
+        }
+    }
+
+    // gathers what each row goes on from
+    void mix(Step<C> &step, int64_t s, int threads) const {
+        const int64_t at = offset(s), n = count(s), before = f_.parent ? rows_.offset[s - 1] : 0;
+        parallel(threads, [&](int part, int parts) {
+            for (int64_t i = n * part / parts; i < n * (part + 1) / parts; ++i) {
+                const bool fresh = f_.reset && f_.reset[at + i];
+                const int64_t from = f_.parent ? f_.parent[at + i] - before : i;
+                std::memcpy(mixed_h_.data() + i * H_, (fresh ? f_.h0 : step.h) + from * H_, H_ * sizeof(float));
+                if (has_c) std::memcpy(mixed_c_.data() + i * Hp_, (fresh ? first_c_.data() : step.c) + from * Hp_, Hp_ * sizeof(float));
+            }
+        });
+        step.h = mixed_h_.data();
+        if (has_c) step.c = mixed_c_.data();
+    }
+
+    const Forward &f_;
+    const Packed &w_;
+    const Rows &rows_;
+    const C &cell_;
+    const int64_t H_, Hp_, panels_, row_size_;
+    const bool keep_, mixes_;  // whether backward follows; whether rows go on from other places than their own
+    const int64_t wanted_, widest_;
+    const bool by_units_;
+    const int groups_;  // of rows
+    const Halves halves_;
+    const bool own_rows_;  // whether each group of rows goes through all steps on its own
+    const bool from_nought_;  // whether the first step's product with the state is left out
+    const Floats projected_, ahead_, running_, first_c_, mixed_h_, mixed_c_;
+};
+
+template <class C>
+void forward(const Forward &f, const C &cell) {
+    if constexpr (C::kind == Cell::rnn && W > 1)
+        if (has_few_units(f)) {
+            few_units<C::units / W>(f, cell);
+            return final_state<C>(f, nullptr);
+        }
+    Run<C>(f, cell)();
+}
+
+}  // namespace elman::ELMAN_ISA

@@ -338,3 +338,31 @@ def test_the_state_is_to_be_asked_for_before_going_on():
     for progress in told:
         with pytest.raises(UsageError, match="only until it goes on"):
             progress.state()
+
+
+class Reckoned(Line):
+    """Finds its gradient itself, but for batches above 3."""
+
+    def slopes(self):
+        def find(batch):
+            if batch > 3:
+                return None
+            error = self.weight.item() * batch - 1
+            self.weight.grad = torch.tensor([[2 * error * batch]])
+            self.asked += 1
+            return types.SimpleNamespace(loss=error**2, rows={})
+
+        self.asked = 0
+        return find
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_a_module_may_find_its_gradients_itself(clip):
+    settings = LoopSettings(optimizer="sgd", learning_rate=0.1, schedule="constant", clip=clip, max_epochs=2)
+    told = []
+    for module in (Line(), Reckoned()):
+        found = learn(module, lambda epoch: [1.0, 2.0, 5.0], None, settings)
+        told.append([(p.update_loss, p.gradient_norm, module.weight.item()) for p in found])
+    assert module.asked == 4
+    for mine, plain in zip(*reversed(told), strict=True):
+        assert mine == pytest.approx(plain, rel=1e-5)

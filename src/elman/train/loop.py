@@ -58,7 +58,9 @@ def learn(
     Parameters
     ----------
     module
-        Has ``loss(batch)``, which gives a scalar tensor.
+        Has ``loss(batch)``, which gives a scalar tensor. It may have ``slopes()``: None, or what finds the
+        ``loss`` of a batch and leaves the gradients in ``grad``, those of some tables in ``rows``, without
+        torch's graph; for a batch to which it answers None the loss is differentiated.
     epochs
         ``epochs(n)`` gives the batches of epoch n, counted from 1; the same ones whenever it is asked.
     validate

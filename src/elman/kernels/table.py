@@ -14,6 +14,8 @@ from elman.kernels.native import compiled, threads
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
+Sums = tuple[Ids, Floats]
+"""Rows of a table, each once, and their gradients (n, E)."""
 
 CHANCES = 2**16
 """A rate of dropout is kept to so many parts: 16 random bits decide for each value."""
@@ -130,7 +132,7 @@ def move_all(tables: Sequence[Table], slopes: Sequence[Floats], move: Move) -> N
     compiled.module.move_all(weights, means, squares, list(slopes), *by, threads())
 
 
-def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -> tuple[Ids, Floats]:
+def sum_rows(ids: Ids, slopes: Floats, size: int, left_out: int | None = None) -> Sums:
     """Add up the gradients (n, E) of equal ids below ``size``: ids as they first appear, and their sums.
 
     The id ``left_out`` has none.

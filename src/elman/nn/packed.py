@@ -13,7 +13,7 @@ from elman.nn.function import NAMES, Given, How, backward, forward, how_of
 from elman.nn.layers import Recurrent
 
 OUT = 8  # where the outputs stand among what a run keeps
-Slopes = tuple[Tensor | None, Tensor | None]
+RunSlopes = tuple[Tensor | None, Tensor | None]
 """The gradients of one direction's outputs (M, H) and of its final state (B, H); None: noughts."""
 
 
@@ -72,7 +72,7 @@ def outputs_of(runs: list[Run]) -> Tensor:
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
 
 
-def run_packed_back(layers: Recurrent, runs: Runs, slopes: list[Slopes]) -> Tensor:
+def run_packed_back(layers: Recurrent, runs: Runs, slopes: list[RunSlopes]) -> Tensor:
     """Give the gradient of what the first layer read, (M, D), from those of each direction of the last.
 
     Those of the weights are left in their ``grad``.
@@ -89,7 +89,7 @@ def run_packed_back(layers: Recurrent, runs: Runs, slopes: list[Slopes]) -> Tens
     return inputs
 
 
-def _run_back(layers: Recurrent, n: int, way: int, run: Run, slopes: Slopes) -> Tensor:
+def _run_back(layers: Recurrent, n: int, way: int, run: Run, slopes: RunSlopes) -> Tensor:
     params = layers._params(n, way)
     wanted = (True, *(name in params for name in NAMES), False, False)
     inputs, *found = backward(run.kept, (*slopes, None), wanted, run.how)

@@ -15,21 +15,17 @@ from torch import Tensor, nn
 from elman.kernels.answer import linear, linear_back, nll
 from elman.kernels.native import compiled
 from elman.kernels.packing import Packing, pool_columns, pool_columns_back, spread, sum_columns
-from elman.kernels.table import Floats, Ids, Mask, drop_some, read_rows, sum_rows
+from elman.kernels.table import Floats, Ids, Mask, Sums, drop_some, read_rows, sum_rows
 from elman.nn.chunks import Chunk
 from elman.nn.drop import draw_mask
 from elman.nn.function import KINDS
 from elman.nn.heads import ClassifyHead
 from elman.nn.layers import Recurrent
-from elman.nn.packed import Run, outputs_of, run_packed, run_packed_back
-from elman.nn.packed import Slopes as OfRun
+from elman.nn.packed import Run, RunSlopes, outputs_of, run_packed, run_packed_back
 from elman.nn.reach import reached
 
 if TYPE_CHECKING:
     from elman.nn.network import Network
-
-Sums = tuple[Ids, Floats]
-"""Rows of a table, each once, and their gradients (n, E)."""
 
 
 class Found(NamedTuple):
@@ -78,7 +74,8 @@ class Slopes:
         rates = [self.settings.symbol_dropout] + [self.settings.ngram_dropout] * (len(self.tables) - 1)
         self.rates = np.array(rates, np.float32)
         self.width = network.layers.hidden_size * len(network.layers.suffixes)
-        self.columns = {kind: n * self.width for n, kind in enumerate(head.kinds)}
+        columns = {kind: n * self.width for n, kind in enumerate(head.kinds)}  # of what the head reads
+        self.mean, self.most, self.last = (columns.get(kind, -1) for kind in ("mean", "max", "last"))
         self.direct = len(head.kinds) * self.width if self.settings.shortcut else -1
         self.parts = [network, head, *network.layers.modules()]
         self.weights = list(network.parameters())
@@ -143,7 +140,7 @@ class Slopes:
     def _pool(self, x: Floats, runs: list[Run], packing: Packing) -> Floats:
         """What the head reads (B, ·): the outputs pooled, and the inputs summed."""
         pooled = np.empty((len(packing.order), self.head.weight.shape[1]), np.float32)
-        mean, most, last = (self.columns.get(kind, -1) for kind in ("mean", "max", "last"))
+        mean, most, last = self.mean, self.most, self.last
         if mean >= 0 or most >= 0:
             pool_columns(outputs_of(runs).numpy(), packing, pooled, mean, most)
         if last >= 0:
@@ -153,9 +150,9 @@ class Slopes:
             sum_columns(x, packing, pooled, self.direct, self.settings.shortcut)
         return pooled
 
-    def _pool_back(self, runs: list[Run], pooled: Floats, slopes: Floats, read: Read) -> list[OfRun]:
+    def _pool_back(self, runs: list[Run], pooled: Floats, slopes: Floats, read: Read) -> list[RunSlopes]:
         """The gradients of each direction's outputs and final state."""
-        mean, most, last = (self.columns.get(kind, -1) for kind in ("mean", "max", "last"))
+        mean, most, last = self.mean, self.most, self.last
         d_out: list[Tensor] | list[None] = [None] * len(runs)
         d_final: list[Tensor] | list[None] = [None] * len(runs)
         if mean >= 0 or most >= 0:

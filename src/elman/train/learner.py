@@ -11,11 +11,12 @@ from torch import Tensor, nn
 
 from elman.errors import DivergedError, ModelFileError
 from elman.kernels.packing import norm
+from elman.kernels.table import Sums
 from elman.sealed import Arrays
 from elman.train.averaging import follow
 from elman.train.checkpoint import Checkpoint
 from elman.train.optimizer import load_optimizer, make_optimizer, optimizer_tensors
-from elman.train.resting import RestingAdamW, Sums, once_each
+from elman.train.resting import RestingAdamW, once_each
 from elman.train.settings import LoopSettings
 from elman.train.weights import Weights, all_finite, copy_of, live_weights, put, to_arrays, to_tensors
 

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from elman.kernels.table import Floats, Ids, Move, Rests, Table, catch_up, move_all, move_rows, sum_rows
+from elman.kernels.table import Floats, Ids, Move, Rests, Sums, Table, catch_up, move_all, move_rows, sum_rows
 from elman.train.bare import AdamW
 
 LARGE = 1024
@@ -32,8 +32,6 @@ LARGE = 1024
 
 Group = dict[str, Any]
 State = dict[str, Tensor]
-Sums = tuple[Ids, Floats]
-"""Rows of a table, each once, and their gradients (n, E)."""
 
 
 def rests(table: nn.Embedding) -> bool:

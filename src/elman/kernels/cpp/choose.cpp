@@ -85,7 +85,6 @@ std::vector<const char *> kernels_available() {
     return names;
 }
 
-int64_t padded(int64_t H) { return (H + 31) / 32 * 32; }
 
 int64_t gate_width(Cell cell, int64_t H) {
     return cell == Cell::rnn ? (H + 31) / 32 * 32 : (H + 15) / 16 * 64;

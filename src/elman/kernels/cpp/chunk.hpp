@@ -25,13 +25,16 @@ int64_t lanes_of(int64_t H) {
 // Steps [from, to) in the order of the run, about `rows` packed rows, at least one step.
 struct Chunk {
     int64_t from, to, low, high;  // packed rows low ... high - 1
-    int64_t widest;               // rows of its widest step
+    int64_t widest, narrowest;    // rows of its widest step, and of its narrowest
 };
 inline Chunk chunk_of(const Rows &rows, int64_t from, int64_t to) {
     const int64_t a = rows.time(from), b = rows.time(to - 1);
-    int64_t widest = 0;
-    for (int64_t s = from; s < to; ++s) widest = std::max(widest, rows.count[rows.time(s)]);
-    return {from, to, rows.offset[std::min(a, b)], rows.offset[std::max(a, b)] + rows.count[std::max(a, b)], widest};
+    int64_t widest = 0, narrowest = rows.count[a];
+    for (int64_t s = from; s < to; ++s) {
+        const int64_t count = rows.count[rows.time(s)];
+        widest = std::max(widest, count), narrowest = std::min(narrowest, count);
+    }
+    return {from, to, rows.offset[std::min(a, b)], rows.offset[std::max(a, b)] + rows.count[std::max(a, b)], widest, narrowest};
 }
 inline Chunk chunk_after(const Rows &rows, int64_t from, int64_t wanted) {
     int64_t to = from, sum = 0;
@@ -74,6 +77,10 @@ inline bool worth_units(int64_t rows, int64_t floats) {
     const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
     return (rows <= rows_by_units && bytes > half_of_cache() * 3 / 2) || (rows <= lone_rows && bytes >= bytes_of_a_long_step);
 }
+
+// Weights that stay in the cache together are met by one tile, one after the other, and no sum is stored between them: a
+// step's input products are then not taken ahead, if its rows make tall tiles.
+inline bool worth_one_pass(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)) <= half_of_cache(); }
 
 // Whether parts go through all steps on their own, each with rows of its own: what one has written no other reads, so
 // nothing crosses from cache to cache and nobody waits. Too few rows each, or weights from far away, and a chunk's

@@ -55,6 +55,7 @@ class Run {
           halves_(rows_, groups_),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, w_.D * row_size_)),
           from_nought_(f.from_nought && widest_ >= worth_a_look && all_finite(w_.w_hh)),
+          one_pass_(f.x && !f.table_rows && !by_units_ && worth_one_pass((w_.D + H_) * panels_ * C::width)),
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
           running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
@@ -69,12 +70,13 @@ class Run {
             });
         for (int64_t s = own_rows_ ? rows_.steps() : 0; s < rows_.steps();) {
             const Chunk chunk = chunk_after(rows_, s, wanted_);
-            float *sums = keep_ ? f_.gates + chunk.low * row_size_ : ahead_.data();
-            if (!f_.table_rows)
+            const bool one_pass = in_one_pass(chunk.narrowest, f_.threads);
+            float *sums = keep_ ? f_.gates + chunk.low * row_size_ : one_pass ? nullptr : ahead_.data();
+            if (!f_.table_rows && !one_pass)
                 parallel(threads_ahead(chunk), [&](int part, int parts) { project<C>(f_, chunk.low, chunk.high, sums, part, parts); });
-            if (mixes_) one_by_one(chunk, sums);
+            if (mixes_) one_by_one(chunk, sums, one_pass);
             else if (by_units_) units_apart(chunk, sums);
-            else rows_apart(chunk, sums);
+            else rows_apart(chunk, sums, one_pass);
             s = chunk.to;
         }
         if (!f_.parent) final_state<C>(f_, running_.data());
@@ -90,11 +92,15 @@ class Run {
         return (chunk.high - chunk.low) * (f_.ids ? 1 : w_.D) * row_size_ < worth_two_threads ? 1 : f_.threads;
     }
 
-    int64_t most_rows() const {  // of a chunk
+    // whether the inputs of a step of so many rows, shared by so many parts, are met by the tiles that meet its states
+    bool in_one_pass(int64_t rows, int parts) const { return one_pass_ && 3 * rows >= 2 * rows_of(C::vectors) * parts; }
+
+    int64_t most_rows() const {  // of a chunk whose input products are taken ahead
         int64_t most = 0;
         for (int64_t s = 0; s < rows_.steps();) {
             const Chunk chunk = chunk_after(rows_, s, wanted_);
-            most = std::max(most, chunk.high - chunk.low), s = chunk.to;
+            if (!in_one_pass(chunk.narrowest, f_.threads)) most = std::max(most, chunk.high - chunk.low);
+            s = chunk.to;
         }
         return most;
     }
@@ -112,11 +118,13 @@ class Run {
     int64_t offset(int64_t s) const { return rows_.offset[rows_.time(s)]; }
     int64_t count(int64_t s) const { return rows_.count[rows_.time(s)]; }
 
-    // the step of `n` rows from `first` on, whose input products begin at `sums` unless they come from a table
-    Step<C> step_of(int64_t s, int64_t first, int64_t n, float *sums) const {
+    // the step of `n` rows from `first` on, whose input products begin at `sums` unless they come from a table or are taken
+    // in the same pass
+    Step<C> step_of(int64_t s, int64_t first, int64_t n, float *sums, bool one_pass) const {
         const int64_t at = offset(s) + first, before = (s ? offset(s - 1) : 0) + first;
         float *running = has_c ? running_.data() + first * Hp_ : nullptr;
-        Step<C> step{cell_, w_, keep_, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, running, running, f_.out + at * H_};
+        const float *x = one_pass ? f_.x + at * w_.D : nullptr;
+        Step<C> step{cell_, w_, keep_, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, running, running, f_.out + at * H_};
         if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
         step.from_nought = s == 0 && from_nought_;
         if (has_c && keep_) {
@@ -130,27 +138,34 @@ class Run {
     void through_own_rows(int64_t first, int64_t last) const {
         const auto mine = [&](int64_t s) { return std::clamp<int64_t>(count(s) - first, 0, last - first); };
         const int64_t most = std::max(std::min(wanted_, rows_.M), last - first);
-        const Floats ahead(floats(keep_ || f_.table_rows ? 0 : most * row_size_));
+        const bool all_in_one_pass = in_one_pass(mine(rows_.steps() - 1), 1) && in_one_pass(mine(0), 1);
+        const Floats ahead(floats(keep_ || f_.table_rows || all_in_one_pass ? 0 : most * row_size_));
         const auto sums_of = [&](int64_t s, int64_t done) -> float * {
             return f_.table_rows ? nullptr : keep_ ? f_.gates + (offset(s) + first) * row_size_ : ahead.data() + done * row_size_;
         };
         for (int64_t s = 0, next = 0; s < rows_.steps() && mine(s); s = next) {
+            if (in_one_pass(mine(s), 1)) {
+                float *gates = keep_ ? sums_of(s, 0) : nullptr;
+                each_tile<C::vectors>(panels_, mine(s), last - first, 0, 1, step_of(s, first, mine(s), gates, true));
+                next = s + 1;
+                continue;
+            }
             for (int64_t done = 0; next < rows_.steps() && done + mine(next) <= most; done += mine(next++))
                 if (!f_.table_rows) project<C>(f_, offset(next) + first, offset(next) + first + mine(next), sums_of(next, done), 0, 1);
             for (int64_t now = s, done = 0; now < next; done += mine(now++))
-                each_tile<C::vectors>(panels_, mine(now), last - first, 0, 1, step_of(now, first, mine(now), sums_of(now, done)));
+                each_tile<C::vectors>(panels_, mine(now), last - first, 0, 1, step_of(now, first, mine(now), sums_of(now, done), false));
         }
     }
 
-    Step<C> step_at(int64_t s, const Chunk &chunk, float *sums) const {
-        return step_of(s, 0, count(s), sums + (offset(s) - chunk.low) * row_size_);
+    Step<C> step_at(int64_t s, const Chunk &chunk, float *sums, bool one_pass = false) const {
+        return step_of(s, 0, count(s), sums ? sums + (offset(s) - chunk.low) * row_size_ : nullptr, one_pass);
     }
 
     // rows that go on from their own place never meet: each part runs its own through all steps of the chunk
-    void rows_apart(const Chunk &chunk, float *sums) const {
+    void rows_apart(const Chunk &chunk, float *sums, bool one_pass) const {
         parallel(chunk.widest <= 2 ? 1 : f_.threads, [&](int part, int parts) {
             for (int64_t s = chunk.from; s < chunk.to; ++s)
-                each_tile<C::vectors>(panels_, count(s), chunk.widest, part, parts, step_at(s, chunk, sums));
+                each_tile<C::vectors>(panels_, count(s), chunk.widest, part, parts, step_at(s, chunk, sums, one_pass));
         });
     }
 
@@ -167,11 +182,11 @@ class Run {
     }
 
     // rows that go on from another's place, or anew: step by step
-    void one_by_one(const Chunk &chunk, float *sums) const {
+    void one_by_one(const Chunk &chunk, float *sums, bool one_pass) const {
         for (int64_t s = chunk.from; s < chunk.to; ++s) {
             const int64_t n = count(s);
             const int threads = n < worth_sharing ? 1 : f_.threads;
-            Step<C> step = step_at(s, chunk, sums);
+            Step<C> step = step_at(s, chunk, sums, one_pass);
             if ((f_.parent && s) || any_reset(f_.reset, offset(s), n)) mix(step, s, threads);
             parallel(threads, [&](int part, int parts) { each_tile<C::vectors>(panels_, n, n, part, parts, step); });
         }
@@ -204,6 +219,7 @@ class Run {
     const Halves halves_;
     const bool own_rows_;  // whether each group of rows goes through all steps on its own
     const bool from_nought_;  // whether the first step's product with the state is left out
+    const bool one_pass_;     // whether inputs and states of tall tiles are met in one pass
     const Floats projected_, ahead_, running_, first_c_, mixed_h_, mixed_c_;
 };
 

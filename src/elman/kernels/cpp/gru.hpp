@@ -20,6 +20,12 @@ struct Gru {
         acc[2] = load(bias_q);
     }
 
+    // between the product with the input and that with the state: a_n is put aside, q begins
+    ELMAN_INLINE static void turn(Vec (&acc)[3], float *sums, const float *bias_q) {
+        store(sums + 32, acc[2]);
+        acc[2] = load(bias_q);
+    }
+
     // The sums of P panels and MR rows become gates and states. `row` says where those of one panel and row stand.
     template <int P, int MR, class R>
     ELMAN_INLINE void finish(Tile<P, MR, 3> &acc, bool keep, const R &row) const {
@@ -40,7 +46,7 @@ struct Gru {
         ELMAN_UNROLL
         for (int k = 0; k < N; ++k) {
             const auto at = row(k / MR, k % MR);
-            store_some(at.h_next, fma(z[k], load_some(at.h, at.left) - n[k], n[k]), at.left);
+            at.give(fma(z[k], at.state() - n[k], n[k]));
             if (keep) store(at.sums + 16, z[k]), store(at.sums + 32, n[k]);
         }
     }

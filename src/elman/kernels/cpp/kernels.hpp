@@ -183,7 +183,7 @@ struct Kernels {
 };
 
 int64_t gate_width(Cell cell, int64_t H);  // floats that `gates` holds for a row
-int64_t padded(int64_t H);                 // H rounded up to a multiple of 32
+inline int64_t padded(int64_t H) { return (H + 31) / 32 * 32; }
 
 const Kernels *kernels();                     // those in use
 // those for one call of that size, H units wide, with or without `gradients`: every choice gives the same bits

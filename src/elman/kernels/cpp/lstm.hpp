@@ -19,6 +19,9 @@ struct Lstm {
         for (int v = 0; v < 4; ++v) acc[v] = load(sums + v * 16);
     }
 
+    // between the product with the input and that with the state
+    ELMAN_INLINE static void turn(Vec (&)[4], float *, const float *) {}
+
     // The sums of P panels and MR rows become gates and states. `row` says where those of one panel and row stand.
     template <int P, int MR, class R>
     ELMAN_INLINE void finish(Tile<P, MR, 4> &acc, bool keep, const R &row) const {
@@ -44,7 +47,7 @@ struct Lstm {
         ELMAN_UNROLL
         for (int k = 0; k < N; ++k) {
             const auto at = row(k / MR, k % MR);
-            store_some(at.h_next, o[k] * t[k], at.left);
+            at.give(o[k] * t[k]);
             if (keep) store(at.sums + 48, o[k]);
         }
     }

@@ -22,6 +22,9 @@ struct Rnn {
         for (int v = 0; v < 2; ++v) acc[v] = load(sums + v * W);
     }
 
+    // between the product with the input and that with the state
+    ELMAN_INLINE static void turn(Vec (&)[2], float *, const float *) {}
+
     // The sums of P panels and MR rows become states. `row` says where the parts of one panel and row stand.
     template <int P, int MR, class R>
     ELMAN_INLINE void finish(Tile<P, MR, 2> &acc, bool, const R &row) const {
@@ -31,8 +34,7 @@ struct Rnn {
         phi(a);
         ELMAN_UNROLL
         for (int k = 0; k < P * MR * 2; ++k) {
-            const auto at = row(k / (MR * 2), k / 2 % MR);
-            store_some(at.h_next + k % 2 * W, a[k], at.left - k % 2 * W);
+            row(k / (MR * 2), k / 2 % MR).give(a[k], k % 2 * W);
         }
     }
 

@@ -76,12 +76,19 @@ void project(const Forward &f, int64_t low, int64_t high, float *sums, int part,
     each_tile<C::vectors>(panels_of_units<C>(w.H), high - low, high - low, part, parts, Project<C>{w, f.x + low * w.D, sums});
 }
 
-// Where one vector of units of one row stands; `left` units are left from here on.
+// Where the units of one panel and row stand. `left` units are left from here on, which are all if the panel is `whole`.
+template <bool whole>
 struct Place {
     float *sums;
     const float *h, *c;
     float *c_next, *h_next;
     int64_t left;
+
+    ELMAN_INLINE Vec state() const { return whole ? load(h) : load_some(h, left); }
+    ELMAN_INLINE void give(Vec state, int at = 0) const {
+        if (whole) store(h_next + at, state);
+        else store_some(h_next + at, state, left - at);
+    }
 };
 
 // One step: what it reads and writes, row 0 of each.
@@ -90,8 +97,9 @@ struct Step {
     const C &cell;
     const Packed &w;
     bool keep;
+    const float *x;   // (rows, D): its product is taken here; or null: it stands in `sums`
     const float *h;   // (rows, H)
-    float *sums;      // (rows, row of sums): in: the input products; out: the gates, if they are kept
+    float *sums;      // (rows, row of sums) or null: in: the input products; out: the gates, if they are kept
     const int64_t *ids;  // null; or row i's sums are row ids[i] of `sums`, which are not written
     int64_t count;    // rows
     const float *c;   // (rows, padded H)
@@ -107,31 +115,79 @@ struct Step {
 
     template <int P, int MR>
     ELMAN_INLINE void part(int64_t panel, int64_t row, int at) const {
-        const int64_t H = w.H;
+        const int64_t H = w.H, unit = panel * C::units + at;
         const ptrdiff_t panel_size = H * C::width, row_size = panels_of_units<C>(H) * C::saved, c_size = padded(H);
         Tile<P, MR, C::vectors> acc;
         const float *rows[MR];
         float *own[MR];
-        ELMAN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            rows[i] = h + (row + i) * H;
-            own[i] = sums + (ids ? ids[row + i] : row + i) * row_size + panel * C::saved + at;
+        const float *const bias_q = w.bias_q.data() + panel * 16 + at;
+        alignas(64) float room[P * C::saved * MR];  // where no sums are stored
+        if (sums) {
+            float *const first = sums + panel * C::saved + at;
             ELMAN_UNROLL
-            for (int p = 0; p < P; ++p)
-                cell.start(acc[p][i], own[i] + p * C::saved, w.bias_q.data() + (panel + p) * 16 + at);
+            for (int i = 0; i < MR; ++i) own[i] = first + row * row_size + i * row_size;
+            if (ids) {
+                ELMAN_UNROLL
+                for (int i = 0; i < MR; ++i) own[i] = first + ids[row + i] * row_size;
+            }
+        } else {
+            ELMAN_UNROLL
+            for (int i = 0; i < MR; ++i) own[i] = room + i * P * C::saved + at;
         }
-        if (ids) ask_ahead<MR>(row + MR, panel * C::saved + at, row_size);
-        else ask_for_next_panel(own);
-        ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + panel * C::units + at, H);
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) rows[i] = h + row * H + i * H;
+        if (x) {
+            add_inputs(acc, panel, row, at);
+            if (keep) ask_to_write_gates(own);
+            ELMAN_UNROLL
+            for (int k = 0; k < P * MR; ++k) cell.turn(acc[k / MR][k % MR], own[k % MR] + k / MR * C::saved, bias_q + k / MR * 16);
+        } else {
+            ELMAN_UNROLL
+            for (int k = 0; k < P * MR; ++k) cell.start(acc[k / MR][k % MR], own[k % MR] + k / MR * C::saved, bias_q + k / MR * 16);
+            if (ids) ask_ahead<MR>(row + MR, panel * C::saved + at, row_size);
+            else ask_for_next_panel(own);
+        }
+        ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + unit, H);
         const float *weights = w.w_hh.data() + panel * panel_size;
         const Soon soon = share_of_next(weights, weights + panel_size, panel_size, turn, H);
         if (from_nought) add_nought(acc);
         else chain_of_tile<C::between>(acc, rows, H, weights + at, panel_size, C::width, H, soon);
-        cell.finish(acc, keep, [&](int p, int i) {
-            const int64_t unit = (panel + p) * C::units + at, r = row + i;
-            return Place{own[i] + p * C::saved, h + r * H + unit,      c + r * c_size + unit,
-                         c_next + r * c_size + unit, h_next + r * H + unit, H - unit};
-        });
+        const Place<true> corner{nullptr, h + row * H + unit, c + row * c_size + unit, c_next + row * c_size + unit,
+                                 h_next + row * H + unit, H - unit};
+        const auto finish = [&](auto whole) ELMAN_IN_PLACE {
+            cell.finish(acc, keep, [&](int p, int i) ELMAN_IN_PLACE {
+                const int right = p * C::units;
+                return Place<whole>{own[i] + p * C::saved, corner.h + i * H + right, corner.c + i * c_size + right,
+                                    corner.c_next + i * c_size + right, corner.h_next + i * H + right, corner.left - right};
+            });
+        };
+        if ((panel + P) * C::units <= H) finish(std::true_type());
+        else finish(std::false_type());
+    }
+
+    // the sums begin with the biases and W_ih x
+    template <int P, int MR>
+    ELMAN_INLINE void add_inputs(Tile<P, MR, C::vectors> &acc, int64_t panel, int64_t row, int at) const {
+        const int64_t D = w.D;
+        const ptrdiff_t panel_size = D * C::width;
+        const float *rows[MR], *const bias = w.bias.data() + panel * C::width + at, *const own = w.w_ih.data() + panel * panel_size;
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) rows[i] = x + row * D + i * D;
+        ELMAN_UNROLL
+        for (int k = 0; k < P * MR * C::vectors; ++k)
+            acc[k / (MR * C::vectors)][k / C::vectors % MR][k % C::vectors] =
+                load(bias + k / (MR * C::vectors) * C::width + k % C::vectors * C::between);
+        const Soon next_rows{rows[0] + MR * D, 16};  // which the first panel meets far away
+        chain_of_tile<C::between>(acc, rows, D, own + at, panel_size, C::width, D, panel ? Soon{own, 0} : next_rows);
+    }
+
+    template <int MR>
+    ELMAN_INLINE static void ask_to_write_gates(float *const (&own)[MR]) {
+        ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) {
+            ELMAN_UNROLL
+            for (int v = 0; v < (C::gates == 1 ? 0 : C::saved); v += 16) __builtin_prefetch(own[i] + v, 1);
+        }
     }
 
     // what a product of noughts does to a sum: -0 becomes 0
@@ -168,7 +224,7 @@ template <class C>
 void one_step(const C &cell, const Packed &w, int64_t S, const float *x, float *h, float *c, float *sums, float *h_next) {
     const int64_t panels = panels_of_units<C>(w.H);
     each_tile<C::vectors>(panels, S, S, 0, 1, Project<C>{w, x, sums});
-    each_tile<C::vectors>(panels, S, S, 0, 1, Step<C>{cell, w, false, h, sums, nullptr, S, c, c, h_next});
+    each_tile<C::vectors>(panels, S, S, 0, 1, Step<C>{cell, w, false, nullptr, h, sums, nullptr, S, c, c, h_next});
     std::memcpy(h, h_next, static_cast<size_t>(S * w.H) * sizeof(float));
 }
 

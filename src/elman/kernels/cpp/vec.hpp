@@ -24,9 +24,13 @@
 #define ELMAN_ISA scalar
 #endif
 
-#define ELMAN_INLINE inline __attribute__((always_inline))
+#define ELMAN_IN_PLACE __attribute__((always_inline))
+#define ELMAN_INLINE inline ELMAN_IN_PLACE
 
 namespace elman::ELMAN_ISA {
+
+// 1.5 · 2²³ and the bias of an exponent: added to n it leaves a whole number, whose lowest bits are those of 2ⁿ's exponent
+constexpr float exponents = 12582912.0f + 127.0f;
 
 #if defined(ELMAN_ISA_AVX512)
 
@@ -44,6 +48,7 @@ ELMAN_INLINE __mmask16 first_lanes(int n) { return static_cast<__mmask16>((1u <<
 ELMAN_INLINE Vec load_n(const float *p, int n) { return {_mm512_maskz_loadu_ps(first_lanes(n), p)}; }
 ELMAN_INLINE void store_n(float *p, Vec a, int n) { _mm512_mask_storeu_ps(p, first_lanes(n), a.v); }
 ELMAN_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+ELMAN_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }  // c − a b
 ELMAN_INLINE Vec operator+(Vec a, Vec b) { return {_mm512_add_ps(a.v, b.v)}; }
 ELMAN_INLINE Vec operator-(Vec a, Vec b) { return {_mm512_sub_ps(a.v, b.v)}; }
 ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {_mm512_mul_ps(a.v, b.v)}; }
@@ -58,14 +63,13 @@ ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm512_mask_blend_ps(
 ELMAN_INLINE Vec negative_abs(Vec a) {
     return {_mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a.v), _mm512_set1_epi32(INT32_MIN)))};
 }
-ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {  // a is not negative
+ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
     const __m512i s = _mm512_castps_si512(sign.v), b = _mm512_castps_si512(a.v);
-    return {_mm512_castsi512_ps(_mm512_ternarylogic_epi32(s, b, _mm512_set1_epi32(INT32_MIN), 0xec))};
+    return {_mm512_castsi512_ps(_mm512_ternarylogic_epi32(s, b, _mm512_set1_epi32(INT32_MIN), 0xe4))};
 }
-// 2^n: n is a whole number, -126 to 127, that was added to 1.5 * 2^23
-ELMAN_INLINE Vec two_to(Vec shifted_n) {
-    const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted_n.v), 23);
-    return {_mm512_castsi512_ps(_mm512_add_epi32(n, _mm512_set1_epi32(0x3f800000)))};
+// 2^n for a whole number n from -126 to 127 that was added to `exponents`, and 0 for -127
+ELMAN_INLINE Vec two_to(Vec n) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(n.v), 23))};
 }
 
 // the rows of a square become its columns
@@ -107,6 +111,7 @@ ELMAN_INLINE __m256i first_lanes(int n) {
 ELMAN_INLINE Vec load_n(const float *p, int n) { return {_mm256_maskload_ps(p, first_lanes(n))}; }
 ELMAN_INLINE void store_n(float *p, Vec a, int n) { _mm256_maskstore_ps(p, first_lanes(n), a.v); }
 ELMAN_INLINE Vec fma(Vec a, Vec b, Vec c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+ELMAN_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
 ELMAN_INLINE Vec operator+(Vec a, Vec b) { return {_mm256_add_ps(a.v, b.v)}; }
 ELMAN_INLINE Vec operator-(Vec a, Vec b) { return {_mm256_sub_ps(a.v, b.v)}; }
 ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {_mm256_mul_ps(a.v, b.v)}; }
@@ -119,11 +124,11 @@ ELMAN_INLINE Mask same(Vec a, Vec b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_O
 ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return {_mm256_blendv_ps(no.v, yes.v, m.v)}; }
 ELMAN_INLINE Vec negative_abs(Vec a) { return {_mm256_or_ps(a.v, _mm256_set1_ps(-0.0f))}; }
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
-    return {_mm256_or_ps(a.v, _mm256_and_ps(sign.v, _mm256_set1_ps(-0.0f)))};
+    const __m256 bit = _mm256_set1_ps(-0.0f);
+    return {_mm256_or_ps(_mm256_andnot_ps(bit, a.v), _mm256_and_ps(bit, sign.v))};
 }
-ELMAN_INLINE Vec two_to(Vec shifted_n) {
-    const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted_n.v), 23);
-    return {_mm256_castsi256_ps(_mm256_add_epi32(n, _mm256_set1_epi32(0x3f800000)))};
+ELMAN_INLINE Vec two_to(Vec n) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(n.v), 23))};
 }
 
 ELMAN_INLINE void transpose(Vec (&a)[8]) {
@@ -167,6 +172,7 @@ ELMAN_INLINE void store_n(float *p, Vec a, int n) {
     std::memcpy(p, all, static_cast<size_t>(n) * sizeof(float));
 }
 ELMAN_INLINE Vec fma(Vec a, Vec b, Vec c) { return {vfmaq_f32(c.v, a.v, b.v)}; }
+ELMAN_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {vfmsq_f32(c.v, a.v, b.v)}; }
 ELMAN_INLINE Vec operator+(Vec a, Vec b) { return {vaddq_f32(a.v, b.v)}; }
 ELMAN_INLINE Vec operator-(Vec a, Vec b) { return {vsubq_f32(a.v, b.v)}; }
 ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {vmulq_f32(a.v, b.v)}; }
@@ -181,9 +187,8 @@ ELMAN_INLINE Vec negative_abs(Vec a) { return {vnegq_f32(vabsq_f32(a.v))}; }
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) {
     return {vbslq_f32(vdupq_n_u32(0x80000000u), sign.v, a.v)};
 }
-ELMAN_INLINE Vec two_to(Vec shifted_n) {
-    const int32x4_t n = vshlq_n_s32(vreinterpretq_s32_f32(shifted_n.v), 23);
-    return {vreinterpretq_f32_s32(vaddq_s32(n, vdupq_n_s32(0x3f800000)))};
+ELMAN_INLINE Vec two_to(Vec n) {
+    return {vreinterpretq_f32_s32(vshlq_n_s32(vreinterpretq_s32_f32(n.v), 23))};
 }
 
 ELMAN_INLINE void transpose(Vec (&a)[4]) {
@@ -208,6 +213,7 @@ ELMAN_INLINE void store(float *p, Vec a) { *p = a.v; }
 ELMAN_INLINE Vec load_n(const float *p, int) { return {*p}; }
 ELMAN_INLINE void store_n(float *p, Vec a, int) { *p = a.v; }
 ELMAN_INLINE Vec fma(Vec a, Vec b, Vec c) { return {std::fma(a.v, b.v, c.v)}; }
+ELMAN_INLINE Vec fnma(Vec a, Vec b, Vec c) { return {std::fma(-a.v, b.v, c.v)}; }
 ELMAN_INLINE Vec operator+(Vec a, Vec b) { return {a.v + b.v}; }
 ELMAN_INLINE Vec operator-(Vec a, Vec b) { return {a.v - b.v}; }
 ELMAN_INLINE Vec operator*(Vec a, Vec b) { return {a.v * b.v}; }
@@ -220,12 +226,12 @@ ELMAN_INLINE Mask same(Vec a, Vec b) { return a.v == b.v; }
 ELMAN_INLINE Vec select(Mask m, Vec yes, Vec no) { return m ? yes : no; }
 ELMAN_INLINE Vec negative_abs(Vec a) { return {-std::fabs(a.v)}; }
 ELMAN_INLINE Vec with_sign_of(Vec sign, Vec a) { return {std::copysign(a.v, sign.v)}; }
-ELMAN_INLINE Vec two_to(Vec shifted_n) {
+ELMAN_INLINE Vec two_to(Vec n) {
     uint32_t bits;
-    std::memcpy(&bits, &shifted_n.v, 4);
-    bits = (bits << 23) + 0x3f800000u;
-    std::memcpy(&shifted_n.v, &bits, 4);
-    return shifted_n;
+    std::memcpy(&bits, &n.v, 4);
+    bits <<= 23;
+    std::memcpy(&n.v, &bits, 4);
+    return n;
 }
 ELMAN_INLINE void transpose(Vec (&)[1]) {}
 
@@ -260,6 +266,8 @@ ELMAN_INLINE Vec at(const Vecs<N> &a, int i) { return a.v[i]; }
 
 template <class A, class B, class C, int N = most_of<A, B, C>, class = std::enable_if_t<(N > 0)>>
 ELMAN_INLINE Vecs<N> fma(const A &a, const B &b, const C &c) { ELMAN_EACH(fma(at(a, i), at(b, i), at(c, i))) }
+template <class A, class B, class C, int N = most_of<A, B, C>, class = std::enable_if_t<(N > 0)>>
+ELMAN_INLINE Vecs<N> fnma(const A &a, const B &b, const C &c) { ELMAN_EACH(fnma(at(a, i), at(b, i), at(c, i))) }
 template <class A, class B, int N = most_of<A, B>, class = std::enable_if_t<(N > 0)>>
 ELMAN_INLINE Vecs<N> operator+(const A &a, const B &b) { ELMAN_EACH(at(a, i) + at(b, i)) }
 template <class A, class B, int N = most_of<A, B>, class = std::enable_if_t<(N > 0)>>

@@ -39,13 +39,13 @@ inline Floats pack_rows(const float *w, int64_t K, int64_t D) {
 inline void linear_weights(const LinearBack &b, const float *lines, int part, int parts) {
     constexpr int NV = outer_vectors, columns = NV * W;
     const Floats packed(static_cast<size_t>(b.M * columns));
-    std::vector<const float *> rows(static_cast<size_t>(b.M));
+    std::vector<const float *> rows(static_cast<size_t>(b.M + rows_ahead), b.x), list;
     for (int64_t m = 0; m < b.M; ++m) rows[static_cast<size_t>(m)] = b.x + m * b.D;
     const Summed g{b.d_w, nullptr, b.D, b.M};
     for (int64_t column = part * columns; column < b.D; column += parts * columns) {
-        pack_columns<NV>(rows.data(), b.M, column, b.D, packed.data());
+        const Lines from = lines_of<NV>(rows.data(), b.M, column, b.D, packed.data(), list);
         for (int64_t k = 0; k < b.K; k += outer_lines(NV))
-            outer_tile<outer_lines(NV), NV>(lines + k / 16 * b.M * 16 + k % 16, packed.data(), b.M, 0, g, k, b.K - k, column);
+            outer_tile<outer_lines(NV), NV>(lines + k / 16 * b.M * 16 + k % 16, from, b.M, 0, g, k, b.K - k, column);
     }
 }
 

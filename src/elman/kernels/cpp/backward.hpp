@@ -118,7 +118,7 @@ class Back {
             const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
             for (int64_t tile = part; tile < shares.tiles; tile += parts)
                 through_gates_of(s, m, shares.first(tile), std::min(count, shares.first(tile + 1)), 0, panels_);
-            if (s || b_.first_wanted) past_weights(m)(count, chunk.widest, part, parts);
+            if (s || b_.first_wanted) past_weights(m, s, 0)(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
     }
@@ -130,7 +130,7 @@ class Back {
             count = rows_.count[rows_.time(s)];
             through_gates_of(s, m, 0, count, panels_ * part / parts, panels_ * (part + 1) / parts);
             meeting.wait(parts);
-            if (s || b_.first_wanted) past_weights(m).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
+            if (s || b_.first_wanted) past_weights(m, 0, 0).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
             meeting.wait(parts);
         }
     }
@@ -141,7 +141,7 @@ class Back {
             const int64_t count = rows_.count[rows_.time(s)], n = std::min(count, last) - first;
             if (n > 0) {
                 through_gates_of(s, m - first, first, first + n, 0, panels_);
-                Product back = past_weights(m);
+                Product back = past_weights(m, s, first);
                 back.start = back.y += first * Hp_;
                 if (s || b_.first_wanted) back(n, last - first, 0, 1);
                 if (b_.d_x) back_to_x(chunk, m)(n, n, 0, 1);
@@ -157,15 +157,26 @@ class Back {
         return {d_a_of(m), 16, slots.count, slots.units, line_};
     }
 
-    // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from the chunk's row m on
+    // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from the chunk's row m on. Meanwhile the x that the weights'
+    // gradient meets are brought.
     Product back_to_x(const Chunk &chunk, int64_t m) const {
-        return {read(m, false), back_x_.data(), w_.D, nullptr, 0, b_.d_x + chunk.low * w_.D, w_.D, places_.data() + m};
+        Product back{read(m, false), back_x_.data(), w_.D, nullptr, 0, b_.d_x + chunk.low * w_.D, w_.D, places_.data() + m};
+        if (b_.x && b_.d_w_ih) back.ahead.add(b_.x + (chunk.low + m) * w_.D, w_.D);
+        return back;
     }
 
     // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
-    Product past_weights(int64_t m) const {
+    // Meanwhile what the step before s reads of its rows from `first` on is brought.
+    Product past_weights(int64_t m, int64_t s, int64_t first) const {
         Product back{read(m, true), back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_};
         back.alone = rows_.B == 1;
+        if (s) {
+            const int64_t at = rows_.offset[rows_.time(s - 1)] + first;
+            if (b_.d_out) back.ahead.add(b_.d_out + at * H_, H_);
+            if (b_.gates) back.ahead.add(b_.gates + at * row_size_, row_size_);
+            if (has_c && s > 1) back.ahead.add(b_.cells + (rows_.offset[rows_.time(s - 2)] + first) * Hp_, Hp_);
+            if (!has_c) back.ahead.add(b_.out + at * H_, H_);
+        }
         return back;
     }
 
@@ -242,8 +253,8 @@ class Back {
 
     void list_rows(const Chunk &chunk) {
         const auto rows = static_cast<size_t>(chunk.high - chunk.low);
-        places_.resize(rows), h_rows_.resize(rows);
-        if (b_.x) x_rows_.resize(rows);
+        places_.resize(rows), h_rows_.assign(rows + rows_ahead, b_.h0);
+        if (b_.x) x_rows_.assign(rows + rows_ahead, b_.x);
         else id_rows_.resize(rows);
         for (int64_t s = chunk.to - 1, m = 0; s >= chunk.from; --s)
             for (int64_t i = 0, t = rows_.time(s); i < rows_.count[t]; ++i, ++m) {
@@ -259,7 +270,7 @@ class Back {
 
     void weight_gradients(const Chunk &chunk, int part, int parts) {
         const int64_t count = chunk.high - chunk.low, D = w_.D;
-        // parts share out columns, never rows: a group of columns is packed once, then meets every slot
+        // parts share out columns, never rows
         int64_t group = 0;
         Floats columns(static_cast<size_t>(count * outer_vectors * W));
         if (!b_.ids && b_.d_w_ih)
@@ -286,10 +297,11 @@ class Back {
 
     template <bool side_of_x, int NV>
     void slots_by(const Summed &g, const float *const *rows, int64_t column, float *columns, int64_t count) {
-        pack_columns<NV>(rows, count, column, g.columns, columns);
+        std::vector<const float *> list;
+        const Lines from = lines_of<NV>(rows, count, column, g.columns, columns, list);
         each_slot<side_of_x>([&](const float *d, int64_t first, int64_t lines) {
             for (int64_t line = 0; line < lines; line += outer_lines(NV))
-                outer_tile<outer_lines(NV), NV>(d + line, columns, count, done_, g, first + line, lines - line, column);
+                outer_tile<outer_lines(NV), NV>(d + line, from, count, done_, g, first + line, lines - line, column);
         });
     }
 

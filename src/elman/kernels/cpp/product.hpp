@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "kernels.hpp"
 #include "tile.hpp"
@@ -33,6 +34,44 @@ struct Operand {
     int64_t group = std::numeric_limits<int64_t>::max();
 };
 
+// What will be read next, of each row `size` floats in up to four arrays: tiles have it brought while their products run.
+struct Ahead {
+    static constexpr int most = 4, lines_a_piece = 6;
+    const float *from[most];
+    ptrdiff_t size[most];
+    int arrays = 0;
+    void add(const float *rows, ptrdiff_t floats) {
+        if (rows) from[arrays] = rows, size[arrays++] = floats;
+    }
+};
+
+// A tile's share of it: the lines of its rows, a part of them at each panel.
+class Share {
+  public:
+    Share(const Ahead &ahead, int64_t row, int64_t rows, int64_t panel, int64_t panels)
+        : ahead_(ahead), row_(row), rows_(rows), panel_(panel), panels_(panels) { next(); }
+    ELMAN_INLINE void bring_some() {
+        for (int n = 0; n < Ahead::lines_a_piece && line_ < end_; ++n) {
+            __builtin_prefetch(line_, 0, 2);
+            if ((line_ += 16) >= end_) next();
+        }
+    }
+
+  private:
+    void next() {
+        line_ = end_ = nullptr;
+        if (array_ == ahead_.arrays) return;
+        const ptrdiff_t size = ahead_.size[array_], all = rows_ * size;
+        const float *from = ahead_.from[array_++] + row_ * size;
+        line_ = from + all * panel_ / panels_, end_ = from + all * (panel_ + 1) / panels_;
+    }
+
+    const Ahead &ahead_;
+    const int64_t row_, rows_, panel_, panels_;
+    int array_ = 0;
+    const float *line_, *end_;
+};
+
 // y[i, j] = start[i, j] + Σ_k x[i, k] panels[k, j], k rising. Row i of start stands at start + i * start_stride;
 // a null start is nought. With `rows`, what is said of row i of start and y is said of their row rows[i].
 struct Product {
@@ -48,6 +87,7 @@ struct Product {
     bool beyond;         // the second cache: half of it is not enough for all panels
     int64_t turn = 0;    // which tile of a panel it is
     bool alone = false;  // one row is all there is: its pieces form four chains, as one would wait for each fma
+    Ahead ahead = {};
 
     Product(const Operand &a_, const float *panels_, int64_t columns_, const float *start_, ptrdiff_t start_stride_, float *y_,
             ptrdiff_t y_stride_, const int64_t *rows_ = nullptr)
@@ -69,20 +109,26 @@ struct Product {
         const ptrdiff_t panel_size = depth * Plain::width;
         const int64_t column = panel * 32 + at;
         Tile<P, MR, NV> acc;
-        int64_t place[MR];
-        const float *x[MR];
+        const bool whole = columns - column >= (P - 1) * 32 + NV * W;
+        const float *x[MR], *from[MR];
+        float *to[MR];
         ELMAN_UNROLL
-        for (int i = 0; i < MR; ++i) place[i] = rows ? rows[row + i] : row + i, x[i] = a.x + (row + i) * a.x_stride;
-        const auto each = [&](auto &&f) {
+        for (int i = 0; i < MR; ++i) {
+            const int64_t place = rows ? rows[row + i] : row + i;
+            x[i] = a.x + (row + i) * a.x_stride, to[i] = y + place * y_stride + column;
+            from[i] = start ? start + place * start_stride + column : nullptr;
+        }
+        const auto each = [&](auto &&f) ELMAN_IN_PLACE {
             ELMAN_UNROLL
-            for (int k = 0; k < P * MR * NV; ++k) {
-                const int64_t j = column + k / (MR * NV) * 32 + k % NV * W;
-                f(acc[k / (MR * NV)][k / NV % MR][k % NV], place[k / NV % MR], j, columns - j);
-            }
+            for (int k = 0; k < P * MR * NV; ++k)
+                f(acc[k / (MR * NV)][k / NV % MR][k % NV], k / NV % MR, k / (MR * NV) * 32 + k % NV * W);
         };
-        each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { sum = start ? load_some(start + i * start_stride + j, n) : set(0.0f); });
+        if (!start) each([&](Vec &sum, int, int) ELMAN_IN_PLACE { sum = set(0.0f); });
+        else if (whole) each([&](Vec &sum, int i, int j) ELMAN_IN_PLACE { sum = load(from[i] + j); });
+        else each([&](Vec &sum, int i, int j) ELMAN_IN_PLACE { sum = load_some(from[i] + j, columns - column - j); });
         const float *w = panels + panel * panel_size + at;
-        if constexpr (MR > 2) each([&](Vec &, int64_t i, int64_t j, int64_t) { __builtin_prefetch(y + i * y_stride + j, 1); });
+        if constexpr (MR > 2) each([&](Vec &, int i, int j) ELMAN_IN_PLACE { __builtin_prefetch(to[i] + j, 1); });
+        Share soon_rows(ahead, row, MR, panel, (columns + 31) / 32);
         const int64_t K = a.pieces * a.piece;
         Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? -1 : turn, K);
         const bool far = depth >= deep / 4;  // pieces of so many rows leave the first cache before they are read again
@@ -92,13 +138,15 @@ struct Product {
                 for (int i = 0; i < MR; ++i) __builtin_prefetch(x[i] + a.x_piece);
                 for (int64_t k = 0; k < a.piece && soon.step; ++k, soon.line += soon.step) __builtin_prefetch(soon.line, 0, 2);
             }
+            if (MR > 2) soon_rows.bring_some();
             chain<W>(acc, x, w, panel_size, Plain::width, a.piece);
             const bool one_out = --left == 0;
             if (one_out) left = a.group;
             ELMAN_UNROLL
             for (int i = 0; i < MR; ++i) x[i] += one_out ? 2 * a.x_piece : a.x_piece;
         }
-        each([&](Vec &sum, int64_t i, int64_t j, int64_t n) { store_some(y + i * y_stride + j, sum, n); });
+        if (whole) each([&](Vec &sum, int i, int j) ELMAN_IN_PLACE { store(to[i] + j, sum); });
+        else each([&](Vec &sum, int i, int j) ELMAN_IN_PLACE { store_some(to[i] + j, sum, columns - column - j); });
     }
 
     // y[0] = start[0] + ((c0 + c1) + (c2 + c3)): chain c takes the pieces c, c + 4, c + 8 ... of the row
@@ -154,7 +202,7 @@ struct Product {
             now = std::min(most, all - done);
             each_tile<Plain::vectors>(first, last, count, of, part, parts, some);
             some.a.x += whole ? now : (now + now / a.group) * a.x_piece;
-            some.panels += now * (whole ? 1 : a.piece) * Plain::width, some.start = y, some.start_stride = y_stride;
+            some.ahead.arrays = 0, some.panels += now * (whole ? 1 : a.piece) * Plain::width, some.start = y, some.start_stride = y_stride;
         }
     }
     static constexpr int64_t deep = 512;
@@ -174,13 +222,20 @@ struct Summed {
 
 constexpr int rows_ahead = 6;  // what the second cache is asked for while these rows are summed
 
-// acc[i][v] += d[m][i] x[m][v] for `rows` rows; d lies 16 floats apart, x NV vectors
+// Rows of vectors, from `column` on; `rows_ahead` more stand in the list, which are not read.
+struct Lines {
+    const float *const *rows;
+    int64_t column;
+};
+
+// acc[i][v] += d[m][i] x[m][v] for `rows` rows; d lies 16 floats apart
 template <int MR, int NV>
-ELMAN_INLINE void outer_rows(Vec (&acc)[MR][NV], const float *d, const float *x, int64_t rows) {
-    for (int64_t m = 0; m < rows; ++m, d += 16, x += NV * W) {
+ELMAN_INLINE void outer_rows(Vec (&acc)[MR][NV], const float *d, const float *const *x, int64_t column, int64_t rows) {
+    for (int64_t m = 0; m < rows; ++m, d += 16) {
         Vec b[NV];
+        const float *row = x[m] + column, *soon = x[m + rows_ahead] + column;
         ELMAN_UNROLL
-        for (int v = 0; v < NV; ++v) b[v] = load(x + v * W), __builtin_prefetch(x + (rows_ahead * NV + v) * W);
+        for (int v = 0; v < NV; ++v) b[v] = load(row + v * W), __builtin_prefetch(soon + v * W);
         __builtin_prefetch(d + rows_ahead * 16);
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
@@ -195,7 +250,7 @@ ELMAN_INLINE void outer_rows(Vec (&acc)[MR][NV], const float *d, const float *x,
 // order of the sum, and `done` rows stand before them. The first block is not added but written: what was in `sum` is not
 // read.
 template <int MR, int NV>
-ELMAN_INLINE void outer_tile(const float *d, const float *x, int64_t rows, int64_t done, const Summed &g, int64_t line,
+ELMAN_INLINE void outer_tile(const float *d, const Lines &x, int64_t rows, int64_t done, const Summed &g, int64_t line,
                              int64_t lines, int64_t column) {
     Vec acc[MR][NV];
     const auto each = [&](auto &&f) {
@@ -216,7 +271,7 @@ ELMAN_INLINE void outer_tile(const float *d, const float *x, int64_t rows, int64
     if (done % block) each([&](Vec &a, int64_t at, int64_t n) { a = load_some(g.partial + at, n); });
     for (int64_t m = 0; m < rows;) {
         const int64_t room = block - (done + m) % block, count = room < rows - m ? room : rows - m;
-        outer_rows<MR, NV>(acc, d + m * 16, x + m * NV * W, count);
+        outer_rows<MR, NV>(acc, d + m * 16, x.rows + m, x.column, count);
         m += count;
         if ((done + m) % block == 0) give(done + m == block), clear(acc);
     }
@@ -239,6 +294,17 @@ void pack_columns(const float *const *x, int64_t rows, int64_t column, int64_t c
     for (int64_t m = 0; m < rows; ++m, to += NV * W)
         for (int v = 0; v < NV; ++v)
             store(to + v * W, load_some(x[m] + column + v * W, columns - column - v * W));
+}
+
+// NV vectors of the rows' columns as `outer_tile` reads them: where they stand, or, if whole vectors would go beyond the
+// columns, packed in `room` and listed in `list`.
+template <int NV>
+Lines lines_of(const float *const *rows, int64_t count, int64_t column, int64_t columns, float *room, std::vector<const float *> &list) {
+    if (column + NV * W <= columns) return {rows, column};
+    pack_columns<NV>(rows, count, column, columns, room);
+    list.assign(static_cast<size_t>(count + rows_ahead), room);
+    for (int64_t m = 0; m < count; ++m) list[static_cast<size_t>(m)] = room + m * NV * W;
+    return {list.data(), 0};
 }
 
 }  // namespace elman::ELMAN_ISA

@@ -17,7 +17,7 @@ class Back {
   public:
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
-          panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(std::max(block, rows_in_cache(row_size_))),
+          panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(whole_blocks(row_size_)),
           groups_(b.reset || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)),
           halves_(rows_, groups_),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)),
@@ -38,6 +38,8 @@ class Back {
 
   private:
     static constexpr bool has_c = C::kind == Cell::lstm, is_gru = C::kind == Cell::gru;
+
+    static int64_t whole_blocks(int64_t floats_a_row) { return std::max(block, half_of_cache() / (16 * floats_a_row) / block * block); }
 
     static Floats noughts(int64_t size) {
         Floats f(static_cast<size_t>(size));
@@ -274,11 +276,11 @@ class Back {
         int64_t group = 0;
         Floats columns(static_cast<size_t>(count * outer_vectors * W));
         if (!b_.ids && b_.d_w_ih)
-            for (int64_t column = 0; column < D; column += outer_vectors * W)
-                if (group++ % parts == part) column_gradients<true>(x_rows_.data(), column, columns.data(), count);
+            for (Strip strip(D); strip.vectors; strip.next())
+                if (group++ % parts == part) column_gradients<true>(x_rows_.data(), strip, columns.data(), count);
         const int64_t with_h = chunk.from ? count : count - from_nought_;
-        for (int64_t column = 0; column < H_ && b_.d_w_hh && with_h; column += outer_vectors * W)
-            if (group++ % parts == part) column_gradients<false>(h_rows_.data(), column, columns.data(), with_h);
+        for (Strip strip(b_.d_w_hh && with_h ? H_ : 0); strip.vectors; strip.next())
+            if (group++ % parts == part) column_gradients<false>(h_rows_.data(), strip, columns.data(), with_h);
         const int64_t slots = row_size_ / 16, together = 4;
         for (int64_t slot = part * together; slot < slots; slot += parts * together)
             if (slot + together <= slots) bias_gradients<together>(slot, count);
@@ -286,13 +288,12 @@ class Back {
     }
 
     template <bool side_of_x>
-    void column_gradients(const float *const *rows, int64_t column, float *columns, int64_t count) {
+    void column_gradients(const float *const *rows, const Strip &strip, float *columns, int64_t count) {
         const Summed g = side_of_x ? Summed{b_.d_w_ih, partial_ih_.data(), w_.D, rows_.M}
                                    : Summed{b_.d_w_hh, partial_hh_.data(), H_, rows_.M - from_nought_};
-        const int64_t vectors = (g.columns - column + W - 1) / W;
-        if (vectors >= 3) slots_by<side_of_x, 3>(g, rows, column, columns, count);
-        else if (vectors == 2) slots_by<side_of_x, 2>(g, rows, column, columns, count);
-        else slots_by<side_of_x, 1>(g, rows, column, columns, count);
+        if (strip.vectors == 3) slots_by<side_of_x, 3>(g, rows, strip.column, columns, count);
+        else if (strip.vectors == 2) slots_by<side_of_x, 2>(g, rows, strip.column, columns, count);
+        else slots_by<side_of_x, 1>(g, rows, strip.column, columns, count);
     }
 
     template <bool side_of_x, int NV>
@@ -386,7 +387,7 @@ class Back {
     const Weights &w_;
     const Rows &rows_;
     const int64_t H_, Hp_, panels_, row_size_;
-    const int64_t wanted_;  // rows of a chunk: less than a block would read and write the weight gradients too often
+    const int64_t wanted_;  // rows of a chunk: a block that is cut reads and writes its sums once more
     const int groups_;  // of rows
     const Halves halves_;
     const bool own_rows_;  // whether each group of rows goes through the steps on its own

@@ -78,9 +78,14 @@ inline bool worth_units(int64_t rows, int64_t floats) {
     return (rows <= rows_by_units && bytes > half_of_cache() * 3 / 2) || (rows <= lone_rows && bytes >= bytes_of_a_long_step);
 }
 
-// Weights that stay in the cache together are met by one tile, one after the other, and no sum is stored between them: a
-// step's input products are then not taken ahead, if its rows make tall tiles.
-inline bool worth_one_pass(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)) <= half_of_cache(); }
+// Both weights are met by one tile, one after the other, and no sum is stored between them: a step's input products are
+// then not taken ahead. Its rows must make tall tiles of `tall` rows; weights that do not stay in the cache together are read
+// from far away at every step, and more rows share the journey.
+inline bool worth_one_pass(int64_t rows, int tall, int64_t floats) {
+    constexpr int64_t enough = 48;
+    const bool near = floats * static_cast<int64_t>(sizeof(float)) <= half_of_cache();
+    return 3 * rows >= 2 * tall && (near || rows >= enough);
+}
 
 // Whether parts go through all steps on their own, each with rows of its own: what one has written no other reads, so
 // nothing crosses from cache to cache and nobody waits. Too few rows each, or weights from far away, and a chunk's

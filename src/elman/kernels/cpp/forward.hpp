@@ -55,7 +55,7 @@ class Run {
           halves_(rows_, groups_),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, w_.D * row_size_)),
           from_nought_(f.from_nought && widest_ >= worth_a_look && all_finite(w_.w_hh)),
-          one_pass_(f.x && !f.table_rows && !by_units_ && worth_one_pass((w_.D + H_) * panels_ * C::width)),
+          one_pass_(f.x && !f.table_rows && !by_units_),
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
           running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
@@ -93,7 +93,9 @@ class Run {
     }
 
     // whether the inputs of a step of so many rows, shared by so many parts, are met by the tiles that meet its states
-    bool in_one_pass(int64_t rows, int parts) const { return one_pass_ && 3 * rows >= 2 * rows_of(C::vectors) * parts; }
+    bool in_one_pass(int64_t rows, int parts) const {
+        return one_pass_ && worth_one_pass(rows / parts, rows_of(C::vectors), (w_.D + H_) * panels_ * C::width);
+    }
 
     int64_t most_rows() const {  // of a chunk whose input products are taken ahead
         int64_t most = 0;
@@ -219,7 +221,7 @@ class Run {
     const Halves halves_;
     const bool own_rows_;  // whether each group of rows goes through all steps on its own
     const bool from_nought_;  // whether the first step's product with the state is left out
-    const bool one_pass_;     // whether inputs and states of tall tiles are met in one pass
+    const bool one_pass_;     // whether inputs and states may be met in one pass
     const Floats projected_, ahead_, running_, first_c_, mixed_h_, mixed_c_;
 };
 

@@ -110,43 +110,44 @@ struct Product {
         const int64_t column = panel * 32 + at;
         Tile<P, MR, NV> acc;
         const bool whole = columns - column >= (P - 1) * 32 + NV * W;
-        const float *x[MR], *from[MR];
-        float *to[MR];
-        ELMAN_UNROLL
-        for (int i = 0; i < MR; ++i) {
-            const int64_t place = rows ? rows[row + i] : row + i;
-            x[i] = a.x + (row + i) * a.x_stride, to[i] = y + place * y_stride + column;
-            from[i] = start ? start + place * start_stride + column : nullptr;
-        }
+        int64_t place[MR];
+        if (rows) for (int i = 0; i < MR; ++i) place[i] = rows[row + i];
+        else for (int i = 0; i < MR; ++i) place[i] = row + i;
         const auto each = [&](auto &&f) ELMAN_IN_PLACE {
             ELMAN_UNROLL
             for (int k = 0; k < P * MR * NV; ++k)
-                f(acc[k / (MR * NV)][k / NV % MR][k % NV], k / NV % MR, k / (MR * NV) * 32 + k % NV * W);
+                f(acc[k / (MR * NV)][k / NV % MR][k % NV], place[k / NV % MR], k / (MR * NV) * 32 + k % NV * W);
         };
-        if (!start) each([&](Vec &sum, int, int) ELMAN_IN_PLACE { sum = set(0.0f); });
-        else if (whole) each([&](Vec &sum, int i, int j) ELMAN_IN_PLACE { sum = load(from[i] + j); });
-        else each([&](Vec &sum, int i, int j) ELMAN_IN_PLACE { sum = load_some(from[i] + j, columns - column - j); });
+        const float *const from = start ? start + column : nullptr;
+        if (!start) each([&](Vec &sum, int64_t, int) ELMAN_IN_PLACE { sum = set(0.0f); });
+        else if (whole) each([&](Vec &sum, int64_t i, int j) ELMAN_IN_PLACE { sum = load(from + i * start_stride + j); });
+        else each([&](Vec &sum, int64_t i, int j) ELMAN_IN_PLACE { sum = load_some(from + i * start_stride + j, columns - column - j); });
         const float *w = panels + panel * panel_size + at;
-        if constexpr (MR > 2) each([&](Vec &, int i, int j) ELMAN_IN_PLACE { __builtin_prefetch(to[i] + j, 1); });
+        float *const to = y + column;
+        if constexpr (MR > 2) each([&](Vec &, int64_t i, int j) ELMAN_IN_PLACE { __builtin_prefetch(to + i * y_stride + j, 1); });
         Share soon_rows(ahead, row, MR, panel, (columns + 31) / 32);
         const int64_t K = a.pieces * a.piece;
         Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? -1 : turn, K);
         const bool far = depth >= deep / 4;  // pieces of so many rows leave the first cache before they are read again
+        const float *x = a.x + row * a.x_stride;
         for (int64_t piece = 0, left = a.group; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
+            const float *each_row[MR];
+            ELMAN_UNROLL
+            for (int i = 0; i < MR; ++i) each_row[i] = x + i * a.x_stride;
             if (MR > 2 && far) {
                 ELMAN_UNROLL
-                for (int i = 0; i < MR; ++i) __builtin_prefetch(x[i] + a.x_piece);
-                for (int64_t k = 0; k < a.piece && soon.step; ++k, soon.line += soon.step) __builtin_prefetch(soon.line, 0, 2);
+                for (int i = 0; i < MR; ++i) __builtin_prefetch(each_row[i] + a.x_piece);
             }
             if (MR > 2) soon_rows.bring_some();
-            chain<W>(acc, x, w, panel_size, Plain::width, a.piece);
+            chain_of_tile<W>(acc, each_row, a.x_stride, w, panel_size, Plain::width, a.piece, far ? soon : Soon{w, 0});
+            soon.line += a.piece * soon.step;
             const bool one_out = --left == 0;
             if (one_out) left = a.group;
-            ELMAN_UNROLL
-            for (int i = 0; i < MR; ++i) x[i] += one_out ? 2 * a.x_piece : a.x_piece;
+            x += one_out ? 2 * a.x_piece : a.x_piece;
         }
-        if (whole) each([&](Vec &sum, int i, int j) ELMAN_IN_PLACE { store(to[i] + j, sum); });
-        else each([&](Vec &sum, int i, int j) ELMAN_IN_PLACE { store_some(to[i] + j, sum, columns - column - j); });
+        asm("" : "+m"(place));  // else the compiler keeps an address for each row
+        if (whole) each([&](Vec &sum, int64_t i, int j) ELMAN_IN_PLACE { store(to + i * y_stride + j, sum); });
+        else each([&](Vec &sum, int64_t i, int j) ELMAN_IN_PLACE { store_some(to + i * y_stride + j, sum, columns - column - j); });
     }
 
     // y[0] = start[0] + ((c0 + c1) + (c2 + c3)): chain c takes the pieces c, c + 4, c + 8 ... of the row
@@ -287,6 +288,20 @@ constexpr int outer_lines(int) { return 8; }
 constexpr int outer_lines(int vectors) { return vectors == 1 ? 8 : 4; }
 #endif
 constexpr int outer_vectors = 3;
+
+// Columns strip by strip, each of up to three vectors; no strip of one vector follows one of three, as it alone waits for
+// what it reads.
+struct Strip {
+    int64_t columns, column = 0, vectors;
+    explicit Strip(int64_t columns_) : columns(columns_), vectors(fit()) {}
+    void next() { column += vectors * W, vectors = fit(); }
+
+  private:
+    int64_t fit() const {
+        const int64_t left = (columns - column + W - 1) / W;
+        return left <= 0 ? 0 : left == 4 ? 2 : std::min<int64_t>(left, outer_vectors);
+    }
+};
 
 // NV vectors of the rows' columns from `column` on, one row after the other; what is beyond is nought
 template <int NV>

@@ -1,8 +1,10 @@
 """The kernels beside sgemm in the same run: share of its peak, few rows, the stepper, denormal inputs.
 
 ``sgemm`` is the faster of NumPy's and torch's product at m = B, n = gates · H, k = D + H, D = H; ours is the
-faster of two runs, as many as the other side has. Both sides run in turn (A B A B ...); ratios are what to
-look at, since the machine's own speed drifts. Slowest first.
+faster of two runs, as many as the other side has. Forward runs a layer that was packed before, as predicting
+does; forward + backward packs its weights anew, as learning must. Two threads run as many calls in a row as
+fill some 25 ms, so that they are awake, and so does the product beside them. All sizes and both sides run in
+turn, round by round; ratios are what to look at, since the machine's own speed drifts. Slowest first.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # befo
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -26,7 +28,7 @@ from elman.kernels.native import compiled
 from elman.kernels.scan import KERNELS, weights
 
 QUICK = bool(os.environ.get("QUICK"))
-ROUNDS = 5 if QUICK else 11
+ROUNDS = 5 if QUICK else 15
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 WIDE = [(64, 128), (256, 128), (64, 256), (64, 512), (256, 512)]
 SMALL = [(1, 32), (1, 128), (8, 32)]
@@ -47,6 +49,7 @@ class Case:
         self.out = np.empty((T, B, H), "f")
         self.final = [np.empty((B, H), "f") for _ in self.state]
         self.packed = weights(self.params)
+        self.layer = self.pack()
         self.grads = [np.empty_like(w) for w in self.packed]
         self.d_out, self.d_x = rng.normal(size=(T, B, H)).astype("f"), np.empty((T, B, H), "f")
         self.d_state = [np.empty((B, H), "f") for _ in self.state]
@@ -55,18 +58,23 @@ class Case:
     def flops(self) -> float:
         return 2.0 * self.T * self.B * GATES[self.kind] * self.H * 2 * self.H
 
-    def forward(self, threads: int = 1, keep: bool = False) -> object:
-        layer = compiled.module.Layer(KERNELS[type(self.cell)], "tanh", *self.packed)
-        state, final = [*self.state, None][:2], [*self.final, None][:2]
-        given = self.x, None, None, None, *state, False, threads
-        return compiled.module.scan(layer, *given, self.out, 0, *final, keep)
+    def pack(self) -> object:
+        return compiled.module.Layer(KERNELS[type(self.cell)], "tanh", *self.packed)
+
+    def forward(self, threads: int = 1) -> object:
+        return self._scan(self.layer, threads, keep=False)
 
     def both(self, threads: int = 1) -> None:
-        saved = self.forward(threads, keep=True)
+        saved = self._scan(self.pack(), threads, keep=True)
         d_state = [*self.d_state, None][:2]
         kind = KERNELS[type(self.cell)], "tanh", *self.packed[:2]
         given = saved, self.x, None, self.out, self.d_out, None, None
         compiled.module.scan_back(*kind, *given, self.d_x, *self.grads, *d_state, threads)
+
+    def _scan(self, layer: object, threads: int, *, keep: bool) -> object:
+        state, final = [*self.state, None][:2], [*self.final, None][:2]
+        given = self.x, None, None, None, *state, False, threads
+        return compiled.module.scan(layer, *given, self.out, 0, *final, keep)
 
 
 def sgemm(kind: str, B: int, H: int) -> list[Callable[[], object]]:
@@ -99,43 +107,50 @@ def seconds(run: Callable[[], object], times: int = 1) -> float:
 
 
 def in_turn(*runs: tuple[Callable[[], object], int]) -> list[list[float]]:
-    found: list[list[float]] = [[] for _ in runs]
-    for run, _ in runs:
-        run()
-    for _ in range(ROUNDS):
-        for times, (run, count) in zip(found, runs, strict=True):
-            times.append(seconds(run, count))
+    (found,) = round_by_round([runs])
     return found
 
 
+def round_by_round(groups: Sequence[Sequence[tuple[Callable[[], object], int]]]) -> list[list[list[float]]]:
+    """Seconds of each run (which is called so often at a time) of each group, all of them in every round."""
+    found: list[list[list[float]]] = [[[] for _ in runs] for runs in groups]
+    for round_ in range(ROUNDS + 1):
+        for times, runs in zip(found, groups, strict=True):
+            for took, (run, count) in zip(times, runs, strict=True):
+                one = seconds(run, count)
+                if round_:  # the first one warms up
+                    took.append(one)
+    return found
+
+
+def runs_of(case: Case) -> list[tuple[Callable[[], object], int]]:
+    """Both sides twice, then one and two threads of either."""
+    first, second = sgemm(case.kind, case.B, case.H)
+    awake = max(1, round(4e9 / case.flops))
+    return [
+        (case.forward, 1), (first, case.T), (case.both, 1),
+        (case.forward, 1), (second, case.T), (case.both, 1),
+        (case.forward, awake), (lambda: case.forward(2), awake),
+        (whole(case, 1), awake), (whole(case, 2), awake),
+    ]  # fmt: skip
+
+
 def share_of_peak() -> list[dict[str, object]]:
+    sizes = [(kind, B, H) for kind in GATES for B, H in WIDE]
+    steps = [max(20, int(4e8 / (2 * B * GATES[kind] * H * 2 * H))) for kind, B, H in sizes]
+    cases = [Case(*size, T) for size, T in zip(sizes, steps, strict=True)]
     rows = []
-    for kind in GATES:
-        for B, H in WIDE:
-            T = max(20, int(4e8 / (2 * B * GATES[kind] * H * 2 * H)))
-            case = Case(kind, B, H, T)
-            first, second = sgemm(kind, B, H)
-            runs = (
-                (case.forward, 1),
-                (first, T),
-                (case.both, 1),
-                (case.forward, 1),
-                (second, T),
-                (case.both, 1),
-            )
-            *found, two, one_of_torch, two_of_torch = in_turn(
-                *runs, (lambda c=case: c.forward(2), 1), (whole(case, 1), 1), (whole(case, 2), 1)
-            )
-            ours, theirs, both = (fastest(found[n], found[n + 3]) for n in range(3))  # two tries each
-            peak = [case.flops / T / t for t in theirs]
-            rate = [case.flops / t for t in ours]
-            rows.append({
-                "cell": kind, "B": B, "H": H, "sgemm GFLOP/s": statistics.median(peak) / 1e9,
-                "forward": median_ratio(rate, peak),
-                "forward + backward": median_ratio([3 * case.flops / t for t in both], peak),
-                "two threads / one": median_ratio(found[3], two),
-                "sgemm: two / one": median_ratio(one_of_torch, two_of_torch),
-            })  # fmt: skip
+    for case, found in zip(cases, round_by_round([runs_of(case) for case in cases]), strict=True):
+        *alone, one, two, one_of_sgemm, two_of_sgemm = found
+        ours, theirs, both = (fastest(alone[n], alone[n + 3]) for n in range(3))  # two tries each
+        peak = [case.flops / case.T / t for t in theirs]
+        rows.append({
+            "cell": case.kind, "B": case.B, "H": case.H, "sgemm GFLOP/s": statistics.median(peak) / 1e9,
+            "forward": median_ratio([case.flops / t for t in ours], peak),
+            "forward + backward": median_ratio([3 * case.flops / t for t in both], peak),
+            "two threads / one": median_ratio(one, two),
+            "sgemm: two / one": median_ratio(one_of_sgemm, two_of_sgemm),
+        })  # fmt: skip
     return sorted(rows, key=lambda row: row["forward"])
 
 

@@ -1,11 +1,15 @@
 // Forward, backward, one step and the answer, on every instruction set and by two threads, against plain loops in
 // double precision. Built with sanitizers by tests/kernels/test_cpp.py: what it reads and writes is checked too.
+#include <sched.h>
+
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <random>
+#include <thread>
 
 #include "ragged.hpp"
 #include "stepper.hpp"
@@ -432,6 +436,27 @@ void losses() {
     expect(std::fabs(w[39] - moved) < 1e-5, "a weight moves by a share of its slope");
 }
 
+// After a pause the scheduler is fond of waking a worker on its caller's processor, where it waits for the caller's end.
+void processors_of_parts() {
+#if defined(__GLIBC__) && defined(__linux__)
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) || CPU_COUNT(&allowed) < 2) return;
+    using Clock = std::chrono::steady_clock;
+    constexpr int tries = 60;
+    int together = 0;
+    for (int i = 0; i < tries; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        int at[2] = {-1, -2};
+        parallel(2, [&](int part, int) {
+            at[part] = sched_getcpu();
+            for (const auto end = Clock::now() + std::chrono::microseconds(300); Clock::now() < end;) {}
+        });
+        together += at[0] == at[1];
+    }
+    expect(together < tries / 4, "two parts have a processor each");
+#endif
+}
+
 }  // namespace
 
 int main() {
@@ -445,6 +470,7 @@ int main() {
     packed_rows();
     linear_maps();
     losses();
+    processors_of_parts();
     std::printf("%d failures\n", failures);
     return failures != 0;
 }

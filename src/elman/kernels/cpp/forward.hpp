@@ -128,6 +128,10 @@ class Run {
         const float *x = one_pass ? f_.x + at * w_.D : nullptr;
         Step<C> step{cell_, w_, keep_, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, running, running, f_.out + at * H_};
         if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
+        if (one_pass && s + 1 < rows_.steps()) {
+            const int64_t next = offset(s + 1) + first;
+            step.soon_written = keep_ && C::gates > 1 ? f_.gates + next * row_size_ : f_.out + next * H_;
+        }
         step.from_nought = s == 0 && from_nought_;
         if (has_c && keep_) {
             step.c = (s ? f_.cells : first_c_.data()) + before * Hp_;

@@ -1,5 +1,6 @@
 // A few threads that wait for work. They live as long as the process; a forked child starts its own.
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <limits>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "kernels.hpp"
 
@@ -59,6 +61,7 @@ class Pool {
   public:
     void run(int parts, const Body &body) {
         grow(parts - 1);
+        keep_away();
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             body_ = &body, parts_ = parts;
@@ -78,7 +81,28 @@ class Pool {
 
   private:
     void grow(int workers) {
-        while (static_cast<int>(size_) < workers) std::thread([this, me = ++size_] { work(me); }).detach();
+        while (size() < workers) {
+            std::thread thread([this, me = size() + 1] { work(me); });
+            workers_.push_back(thread.native_handle());
+            thread.detach();
+            caller_at_ = -1;
+        }
+    }
+
+    int size() const { return static_cast<int>(workers_.size()); }
+
+    // A worker that sleeps is often woken on the processor of the one who wakes it, and waits there for its end while another
+    // has nothing to do. So workers stay away from the caller's, where the caller may use others.
+    void keep_away() {
+#if defined(__GLIBC__) && defined(__linux__)
+        const int here = sched_getcpu();
+        if (here < 0 || here == caller_at_) return;
+        cpu_set_t allowed;
+        if (pthread_getaffinity_np(pthread_self(), sizeof(allowed), &allowed)) return;
+        if (CPU_COUNT(&allowed) > 1) CPU_CLR(static_cast<size_t>(here), &allowed);
+        for (const pthread_t worker : workers_) pthread_setaffinity_np(worker, sizeof(allowed), &allowed);
+        caller_at_ = here;
+#endif
     }
 
     void work(int me) {
@@ -106,7 +130,9 @@ class Pool {
     std::atomic<unsigned> round_{0};
     std::atomic<int> left_{0};
     const Body *body_ = nullptr;
-    int parts_ = 0, size_ = 0;
+    int parts_ = 0;
+    std::vector<pthread_t> workers_;
+    int caller_at_ = -1;  // the processor that workers stay away from
 };
 
 std::atomic<Pool *> pool{nullptr};

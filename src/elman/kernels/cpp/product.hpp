@@ -124,12 +124,13 @@ struct Product {
         else each([&](Vec &sum, int64_t i, int j) ELMAN_IN_PLACE { sum = load_some(from + i * start_stride + j, columns - column - j); });
         const float *w = panels + panel * panel_size + at;
         float *const to = y + column;
-        if constexpr (MR > 2) each([&](Vec &, int64_t i, int j) ELMAN_IN_PLACE { __builtin_prefetch(to + i * y_stride + j, 1); });
         Share soon_rows(ahead, row, MR, panel, (columns + 31) / 32);
         const int64_t K = a.pieces * a.piece;
         Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? -1 : turn, K);
         const bool far = depth >= deep / 4;  // pieces of so many rows leave the first cache before they are read again
         const float *x = a.x + row * a.x_stride;
+        const int asked_a_piece = a.pieces < 4 ? MR : 3;  // rows to be written: all at once would keep what is read waiting
+        int asked = 0;
         for (int64_t piece = 0, left = a.group; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
             const float *each_row[MR];
             ELMAN_UNROLL
@@ -139,6 +140,8 @@ struct Product {
                 for (int i = 0; i < MR; ++i) __builtin_prefetch(each_row[i] + a.x_piece);
             }
             if (MR > 2) soon_rows.bring_some();
+            for (const int now = asked + asked_a_piece; MR > 2 && asked < now && asked < MR; ++asked)
+                for (int j = 0; j < NV * W; j += 16) __builtin_prefetch(to + place[asked] * y_stride + j, 1);
             chain_of_tile<W>(acc, each_row, a.x_stride, w, panel_size, Plain::width, a.piece, far ? soon : Soon{w, 0});
             soon.line += a.piece * soon.step;
             const bool one_out = --left == 0;

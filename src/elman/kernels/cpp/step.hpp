@@ -105,6 +105,7 @@ struct Step {
     const float *c;   // (rows, padded H)
     float *c_next;    // (rows, padded H); may be c
     float *h_next;    // (rows, H)
+    const float *soon_written = nullptr;  // null; or where the next step writes the gates of these rows that it keeps, else their states
     bool from_nought = false;  // h is noughts, and W_hh finite: their product adds nothing
     int64_t turn = 0;  // which tile of a panel it is
 
@@ -138,7 +139,7 @@ struct Step {
         for (int i = 0; i < MR; ++i) rows[i] = h + row * H + i * H;
         if (x) {
             add_inputs(acc, panel, row, at);
-            if (keep) ask_to_write_gates(own);
+            if (keep && (far() || !soon_written)) ask_to_write_gates(own);
             ELMAN_UNROLL
             for (int k = 0; k < P * MR; ++k) cell.turn(acc[k / MR][k % MR], own[k % MR] + k / MR * C::saved, bias_q + k / MR * 16);
         } else {
@@ -147,7 +148,7 @@ struct Step {
             if (ids) ask_ahead<MR>(row + MR, panel * C::saved + at, row_size);
             else ask_for_next_panel(own);
         }
-        ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + unit, H);
+        if (!x || !soon_written) ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + unit, H);
         const float *weights = w.w_hh.data() + panel * panel_size;
         const Soon soon = share_of_next(weights, weights + panel_size, panel_size, turn, H);
         if (from_nought) add_nought(acc);
@@ -178,7 +179,20 @@ struct Step {
             acc[k / (MR * C::vectors)][k / C::vectors % MR][k % C::vectors] =
                 load(bias + k / (MR * C::vectors) * C::width + k % C::vectors * C::between);
         const Soon next_rows{rows[0] + MR * D, 16};  // which the first panel meets far away
-        chain_of_tile<C::between>(acc, rows, D, own + at, panel_size, C::width, D, panel ? Soon{own, 0} : next_rows);
+        const Soon soon = !panel ? next_rows : far() ? share_of_next(own, own + panel_size, panel_size, turn, D)
+                          : soon_written ? share_of_written(panel, row, MR) : Soon{own, 0};
+        chain_of_tile<C::between>(acc, rows, D, own + at, panel_size, C::width, D, soon);
+    }
+
+    // whether the weights do not stay in the cache
+    bool far() const { return (w.D + w.H) * panels_of_units<C>(w.H) * C::width * static_cast<int64_t>(sizeof(float)) > half_of_cache(); }
+
+    // Fresh memory is slow to come, and many lines asked for at once keep others waiting: a panel's share of what the next
+    // step writes of these rows, spread over the whole product.
+    ELMAN_INLINE Soon share_of_written(int64_t panel, int64_t row, int64_t rows) const {
+        const int64_t panels = panels_of_units<C>(w.H), size = keep && C::gates > 1 ? panels * C::saved : w.H;
+        const int64_t share = rows * size / (panels - 1);
+        return {soon_written + row * size + (panel - 1) * share, (share + w.D - 1) / w.D};
     }
 
     template <int MR>

@@ -109,18 +109,39 @@ class Back {
     void through_gates_of(int64_t s, int64_t m, int64_t first, int64_t last, int64_t first_panel, int64_t last_panel) {
         const int64_t t = rows_.time(s);
         tanh_of_cells(t, first, last, first_panel, last_panel);
-        for (int64_t i = first; i < last; ++i) through_gates(s, t, i, d_a_of(m + i), first_panel, last_panel);
+        const int64_t together = b_.reset ? 1 : last - first;  // rows that start afresh have their state before elsewhere
+        for (int64_t i = first; i < last; i += together) through_gates(s, t, i, i + together, d_a_of(m + i), first_panel, last_panel);
+    }
+
+    // Whether the rows of step s - 1 go through their gates as soon as a tile of step s has its gradient, which is near then,
+    // and while the next tile's product runs: in the same chunk, if no row ends there. An LSTM's have more to read than is saved.
+    bool joins_step_before(const Chunk &chunk, int64_t s, int64_t first, int64_t end) const {
+        return !has_c && s > chunk.from && !b_.reset && end - first >= rows_of(Plain::vectors) && rows_.count[rows_.time(s - 1)] >= end;
+    }
+    auto gates_before(int64_t s, int64_t m, int64_t first) {
+        return [this, s, m, first](int64_t panel, int panels, int64_t row, int rows) {
+            constexpr int64_t wide = 32 / C::units;
+            through_gates_of(s - 1, m, first + row, first + row + rows, panel * wide, std::min((panel + panels) * wide, panels_));
+        };
     }
 
     // one part's rows through the steps of a chunk, from the last to the first
     void steps(const Chunk &chunk, int part, int parts) {
+        bool through = false;  // whether the step's rows are through their gates already
         for (int64_t s = chunk.to - 1, m = 0, count; s >= chunk.from; --s, m += count) {
             const int64_t at = rows_.offset[rows_.time(s)];
             count = rows_.count[rows_.time(s)];
             const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
-            for (int64_t tile = part; tile < shares.tiles; tile += parts)
-                through_gates_of(s, m, shares.first(tile), std::min(count, shares.first(tile + 1)), 0, panels_);
-            if (s || b_.first_wanted) past_weights(m, s, 0)(count, chunk.widest, part, parts);
+            const auto own = [&](int64_t now, int64_t row, int64_t from, int64_t end) {
+                for (int64_t tile = part; tile < shares.tiles; tile += parts)
+                    through_gates_of(now, row, std::max(from, shares.first(tile)), std::min(end, shares.first(tile + 1)), 0, panels_);
+            };
+            if (!through) own(s, m, 0, count);
+            through = joins_step_before(chunk, s, 0, count);
+            if (through) {
+                past_weights(m, s, 0, true)(count, chunk.widest, part, parts, gates_before(s, m + count, 0));
+                own(s - 1, m + count, count, rows_.count[rows_.time(s - 1)]);
+            } else if (s || b_.first_wanted) past_weights(m, s, 0, false)(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
     }
@@ -132,20 +153,26 @@ class Back {
             count = rows_.count[rows_.time(s)];
             through_gates_of(s, m, 0, count, panels_ * part / parts, panels_ * (part + 1) / parts);
             meeting.wait(parts);
-            if (s || b_.first_wanted) past_weights(m, 0, 0).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
+            if (s || b_.first_wanted) past_weights(m, 0, 0, false).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
             meeting.wait(parts);
         }
     }
 
     // the rows [first, last) through the steps of a chunk, from the last to the first: all that is theirs alone
     void steps_of_own_rows(const Chunk &chunk, int64_t first, int64_t last) {
+        bool through = false;  // whether the step's rows are through their gates already
         for (int64_t s = chunk.to - 1, m = first; s >= chunk.from; --s) {
             const int64_t count = rows_.count[rows_.time(s)], n = std::min(count, last) - first;
             if (n > 0) {
-                through_gates_of(s, m - first, first, first + n, 0, panels_);
-                Product back = past_weights(m, s, first);
-                back.start = back.y += first * Hp_;
-                if (s || b_.first_wanted) back(n, last - first, 0, 1);
+                if (!through) through_gates_of(s, m - first, first, first + n, 0, panels_);
+                through = joins_step_before(chunk, s, first, first + n);
+                Product back = past_weights(m, s, first, through);
+                back.y += first * Hp_;
+                if (back.start) back.start = back.y;
+                if (through) {
+                    back(n, last - first, 0, 1, gates_before(s, m - first + count, first));
+                    through_gates_of(s - 1, m - first + count, first + n, std::min(rows_.count[rows_.time(s - 1)], last), 0, panels_);
+                } else if (s || b_.first_wanted) back(n, last - first, 0, 1);
                 if (b_.d_x) back_to_x(chunk, m)(n, n, 0, 1);
             }
             m += count;
@@ -168,10 +195,12 @@ class Back {
     }
 
     // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
-    // Meanwhile what the step before s reads of its rows from `first` on is brought.
-    Product past_weights(int64_t m, int64_t s, int64_t first) const {
-        Product back{read(m, true), back_h_.data(), H_, r_h_.data(), Hp_, r_h_.data(), Hp_};
+    // Meanwhile what the step before s reads of its rows from `first` on is brought, or, if they go through their gates at
+    // once, what the step before that reads.
+    Product past_weights(int64_t m, int64_t s, int64_t first, bool at_once) const {
+        Product back{read(m, true), back_h_.data(), H_, is_gru ? r_h_.data() : nullptr, Hp_, r_h_.data(), Hp_};
         back.alone = rows_.B == 1;
+        if (at_once) --s;
         if (s) {
             const int64_t at = rows_.offset[rows_.time(s - 1)] + first;
             if (b_.d_out) back.ahead.add(b_.d_out + at * H_, H_);
@@ -188,34 +217,39 @@ class Back {
         return b_.out + (rows_.offset[rows_.time(s - 1)] + row) * H_;
     }
 
-    void through_gates(int64_t s, int64_t t, int64_t row, float *d_a, int64_t first_panel, int64_t last_panel) {
-        const int64_t at = rows_.offset[t] + row;
-        const float *d_out = b_.d_out ? b_.d_out + at * H_ : nullptr;
-        float *r_h = r_h_.data() + row * Hp_;
-        const float *gates = b_.gates ? b_.gates + at * row_size_ : nullptr;
-        const float *h = h_before(s, row);
-        const float *c_before = nullptr;
-        if constexpr (has_c) {
-            const bool first = s == 0 || (b_.reset && b_.reset[at]);
-            c_before = first ? first_c_.data() + row * Hp_
-                             : b_.cells + (rows_.offset[rows_.time(s - 1)] + row) * Hp_;
+    // All that is read stands in locals: what a vector stores might else be one of the members, which would be read again.
+    void through_gates(int64_t s, int64_t t, int64_t first, int64_t last, float *d_a, int64_t first_panel, int64_t last_panel) {
+        constexpr int64_t slots = C::saved / C::units;  // of 16 units
+        const int64_t at = rows_.offset[t] + first, H = H_, Hp = Hp_, line = line_, row_size = row_size_;
+        const int64_t begin = first_panel * C::units, end = H < 16 ? H : last_panel * C::units, whole_end = std::min(end, H) - W;
+        const C cell = cell_;
+        const float *d_out = b_.d_out ? b_.d_out + at * H : nullptr, *out = b_.out + at * H, *h = h_before(s, first);
+        const float *gates = b_.gates ? b_.gates + at * row_size : nullptr;
+        const float *c_before = has_c ? cells_before(s, at, first) : nullptr, *tanh_c = has_c ? tanh_c_.data() + first * Hp : nullptr;
+        float *r_h = r_h_.data() + first * Hp, *r_c = has_c ? r_c_.data() + first * Hp : nullptr;
+        const auto vector = [&](int64_t unit, auto whole) ELMAN_IN_PLACE {
+            const auto read = [&](const float *from) ELMAN_IN_PLACE { return whole ? load(from + unit) : load_some(from + unit, H - unit); };
+            const ptrdiff_t slot = static_cast<ptrdiff_t>(static_cast<size_t>(unit) / 16) * slots, lane = unit & 15;
+            float *const d = d_a + slot * line + lane;
+            const Vec d_past = load(r_h + unit), d_h = d_out ? read(d_out) + d_past : d_past;
+            if constexpr (has_c) C::backward(d_h, gates + slot * 16 + lane, c_before + unit, load(tanh_c + unit), r_c + unit, d, line);
+            else if constexpr (is_gru) store(r_h + unit, C::backward(d_h, gates + slot * 16 + lane, read(h), d, line));
+            else store(d, cell.d_phi(d_h, read(out)));
+        };
+        for (int64_t row = first; row < last; ++row) {
+            int64_t unit = begin;
+            for (; unit <= whole_end; unit += W) vector(unit, std::true_type());
+            for (; unit < end; unit += W) vector(unit, std::false_type());
+            out += H, h += H, r_h += Hp, d_a += 16;
+            if (d_out) d_out += H;
+            if (gates) gates += row_size;
+            if constexpr (has_c) c_before += Hp, tanh_c += Hp, r_c += Hp;
         }
-        for (int64_t panel = first_panel; panel < last_panel; ++panel)
-            for (int64_t lane = 0, all = lanes_of<C>(H_); lane < all; lane += W) {
-                const int64_t unit = panel * C::units + lane, place = panel * C::saved + lane;
-                float *d = d_a + place / 16 * line_ + place % 16;
-                const Vec d_past = load(r_h + unit), d_h = d_out ? load_some(d_out + unit, H_ - unit) + d_past : d_past;
-                if constexpr (has_c) {
-                    C::backward(d_h, gates + place, c_before + unit, load(tanh_c_.data() + row * Hp_ + unit),
-                                r_c_.data() + row * Hp_ + unit, d, line_);
-                    store(r_h + unit, set(0.0f));
-                } else if constexpr (is_gru) {
-                    store(r_h + unit, C::backward(d_h, gates + place, load_some(h + unit, H_ - unit), d, line_));
-                } else {
-                    store(d, cell_.d_phi(d_h, load_some(b_.out + at * H_ + unit, H_ - unit)));
-                    store(r_h + unit, set(0.0f));
-                }
-            }
+    }
+
+    const float *cells_before(int64_t s, int64_t at, int64_t row) const {
+        if (s == 0 || (b_.reset && b_.reset[at])) return first_c_.data() + row * Hp_;
+        return b_.cells + (rows_.offset[rows_.time(s - 1)] + row) * Hp_;
     }
 
     // tanh(c') of a step's rows [first, last), of some units: several vectors at once, where one alone would wait for itself

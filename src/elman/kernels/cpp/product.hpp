@@ -72,6 +72,20 @@ class Share {
     const float *line_, *end_;
 };
 
+struct Nothing {
+    void operator()(int64_t, int, int64_t, int) const {}
+};
+template <class Tile, class After>
+struct Then : Tile {
+    const After &after;
+    Then(const Tile &tile, const After &after_) : Tile(tile), after(after_) {}
+    template <int P, int MR>
+    void run(int64_t panel, int64_t row) const {
+        Tile::template run<P, MR>(panel, row);
+        after(panel, P, row, MR);
+    }
+};
+
 // y[i, j] = start[i, j] + Σ_k x[i, k] panels[k, j], k rising. Row i of start stands at start + i * start_stride;
 // a null start is nought. With `rows`, what is said of row i of start and y is said of their row rows[i].
 struct Product {
@@ -186,17 +200,22 @@ struct Product {
         }
     }
 
-    // A deep product is taken in parts that fit the caches; y keeps the sums between them, which changes no bit.
-    void operator()(int64_t count, int64_t of, int part, int parts) const { over(0, (columns + 31) / 32, count, of, part, parts); }
+    // A deep product is taken in parts that fit the caches; y keeps the sums between them, which changes no bit. After each
+    // tile of the last part after(panel, panels, row, rows) is called, but not for a row that is alone.
+    template <class After = Nothing>
+    void operator()(int64_t count, int64_t of, int part, int parts, const After &after = {}) const {
+        over(0, (columns + 31) / 32, count, of, part, parts, after);
+    }
 
     // the same for the panels first ... last - 1 alone
-    void over(int64_t first, int64_t last, int64_t count, int64_t of, int part, int parts) const {
+    template <class After = Nothing>
+    void over(int64_t first, int64_t last, int64_t count, int64_t of, int part, int parts, const After &after = {}) const {
         if (alone) {
             for (int64_t panel = first; panel < last && part == 0; ++panel)
                 for (int64_t at = 0; at < 32 && panel * 32 + at < columns; at += 2 * W) one_row(panel, at);
             return;
         }
-        if (count < 24 || depth <= deep) return each_tile<Plain::vectors>(first, last, count, of, part, parts, *this);
+        if (count < 24 || depth <= deep) return each_tile<Plain::vectors>(first, last, count, of, part, parts, Then<Product, After>{*this, after});
         Product some = *this;
         const bool whole = a.pieces == 1;
         const int64_t all = whole ? a.piece : a.pieces, fit = whole ? deep : deep / a.piece;
@@ -204,7 +223,8 @@ struct Product {
         for (int64_t done = 0; done < all; done += most) {
             int64_t &now = whole ? some.a.piece : some.a.pieces;
             now = std::min(most, all - done);
-            each_tile<Plain::vectors>(first, last, count, of, part, parts, some);
+            if (done + most < all) each_tile<Plain::vectors>(first, last, count, of, part, parts, Then<Product, Nothing>{some, {}});
+            else each_tile<Plain::vectors>(first, last, count, of, part, parts, Then<Product, After>{some, after});
             some.a.x += whole ? now : (now + now / a.group) * a.x_piece;
             some.ahead.arrays = 0, some.panels += now * (whole ? 1 : a.piece) * Plain::width, some.start = y, some.start_stride = y_stride;
         }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence
 
 import elman
 
-SIZES = [(48, 48, 9, 7), (64, 128, 33, 9), (130, 80, 16, 21), (16, 16, 64, 5), (96, 112, 5, 60)]  # D, H, B, T
+SIZES = [  # D, H, B, T
+    (48, 48, 9, 7), (64, 128, 33, 9), (130, 80, 16, 21), (16, 16, 64, 5), (96, 112, 5, 60), (300, 256, 50, 4),
+]  # fmt: skip
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -39,6 +42,23 @@ def test_outputs_and_gradients_are_those_of_torch_in_double_precision(kind, size
     true.load_state_dict(layer.state_dict())
     for got, wanted in zip(learnt(layer, x, d_out), learnt(true, x.double(), d_out.double()), strict=True):
         assert (got - wanted).norm() <= 1e-5 * wanted.norm()
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_rows_that_end_and_begin_between_steps_have_torchs_gradients(kind, threads):
+    torch.manual_seed(0)
+    ours, true = (getattr(nn, kind)(40, 72, bidirectional=True) for nn in (elman.nn, torch.nn))
+    true.double().load_state_dict(ours.state_dict())
+    x, lengths = torch.randn(11, 53, 40), torch.randint(1, 12, (53,))
+    slope = torch.randn(int(lengths.sum()), 144)
+    packed = [pack_padded_sequence(some, lengths, enforce_sorted=False) for some in (x, x.double())]
+    outs = [layer(rows)[0].data for layer, rows in zip((ours, true), packed, strict=True)]
+    found, wanted = (
+        [out, *torch.autograd.grad(out, list(layer.parameters()), slope.to(out.dtype))]
+        for out, layer in zip(outs, (ours, true), strict=True)
+    )
+    for a, b in zip(found, wanted, strict=True):
+        assert (a - b).norm() <= 1e-5 * b.norm()
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)

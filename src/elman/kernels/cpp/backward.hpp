@@ -221,7 +221,7 @@ class Back {
     void through_gates(int64_t s, int64_t t, int64_t first, int64_t last, float *d_a, int64_t first_panel, int64_t last_panel) {
         constexpr int64_t slots = C::saved / C::units;  // of 16 units
         const int64_t at = rows_.offset[t] + first, H = H_, Hp = Hp_, line = line_, row_size = row_size_;
-        const int64_t begin = first_panel * C::units, end = H < 16 ? H : last_panel * C::units, whole_end = std::min(end, H) - W;
+        const int64_t begin = first_panel * C::units, end = (last_panel - 1) * C::units + lanes_of<C>(H), whole_end = std::min(end, H) - W;
         const C cell = cell_;
         const float *d_out = b_.d_out ? b_.d_out + at * H : nullptr, *out = b_.out + at * H, *h = h_before(s, first);
         const float *gates = b_.gates ? b_.gates + at * row_size : nullptr;

@@ -83,8 +83,7 @@ inline bool worth_units(int64_t rows, int64_t floats) {
 // from far away at every step, and more rows share the journey.
 inline bool worth_one_pass(int64_t rows, int tall, int64_t floats) {
     constexpr int64_t enough = 48;
-    const bool near = floats * static_cast<int64_t>(sizeof(float)) <= half_of_cache();
-    return 3 * rows >= 2 * tall && (near || rows >= enough);
+    return 3 * rows >= 2 * tall && (stay_near(floats) || rows >= enough);
 }
 
 // Whether parts go through all steps on their own, each with rows of its own: what one has written no other reads, so

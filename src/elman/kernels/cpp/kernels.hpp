@@ -224,6 +224,7 @@ class Borrowed {
 };
 
 int64_t half_of_cache();  // bytes of half a core's L2
+inline bool stay_near(int64_t floats) { return floats * static_cast<int64_t>(sizeof(float)) <= half_of_cache(); }
 
 // Memory that is written for the first time soon: a large block asks the system for large pages, each of which it clears
 // and hands over at once, where hundreds of small ones take longer than the work on them. It may refuse. Not for the largest

@@ -106,7 +106,7 @@ struct Product {
     Product(const Operand &a_, const float *panels_, int64_t columns_, const float *start_, ptrdiff_t start_stride_, float *y_,
             ptrdiff_t y_stride_, const int64_t *rows_ = nullptr)
         : a(a_), panels(panels_), columns(columns_), start(start_), start_stride(start_stride_), y(y_), y_stride(y_stride_),
-          rows(rows_), depth(a_.pieces * a_.piece), beyond(depth * columns_ * static_cast<int64_t>(sizeof(float)) > half_of_cache()) {}
+          rows(rows_), depth(a_.pieces * a_.piece), beyond(!stay_near(depth * columns_)) {}
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {

@@ -185,7 +185,7 @@ struct Step {
     }
 
     // whether the weights do not stay in the cache
-    bool far() const { return (w.D + w.H) * panels_of_units<C>(w.H) * C::width * static_cast<int64_t>(sizeof(float)) > half_of_cache(); }
+    bool far() const { return !stay_near((w.D + w.H) * panels_of_units<C>(w.H) * C::width); }
 
     // Fresh memory is slow to come, and many lines asked for at once keep others waiting: a panel's share of what the next
     // step writes of these rows, spread over the whole product.

@@ -18,7 +18,7 @@ class Back {
     Back(const Backward &b, const C &cell)
         : b_(b), cell_(cell), w_(*b.weights), rows_(*b.rows), H_(w_.H), Hp_(padded(H_)),
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(whole_blocks(row_size_)),
-          groups_(b.reset || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)),
+          groups_(b.reset || b.threads == 1 || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)),
           halves_(rows_, groups_),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)),
           from_nought_(b.from_nought && !b.reset && rows_.steps() ? rows_.count[rows_.time(0)] : 0) {}
@@ -97,8 +97,8 @@ class Back {
             parallel(b_.threads, [&](int part, int parts) { steps_by_units(chunk, part, parts, meeting); });
         else parallel(b_.threads, [&](int part, int parts) { steps(chunk, part, parts); });
         parallel(b_.threads, [&](int part, int parts) {
-            if (b_.d_x) back_to_x(chunk, 0)(rows, rows, part, parts);
             weight_gradients(chunk, part, parts);
+            if (b_.d_x) back_to_x(chunk, 0, true)(rows, rows, part, parts);
         });
     }
 
@@ -139,9 +139,9 @@ class Back {
             if (!through) own(s, m, 0, count);
             through = joins_step_before(chunk, s, 0, count);
             if (through) {
-                past_weights(m, s, 0, true)(count, chunk.widest, part, parts, gates_before(s, m + count, 0));
+                past_weights(m, s, 0, true, chunk.from)(count, chunk.widest, part, parts, gates_before(s, m + count, 0));
                 own(s - 1, m + count, count, rows_.count[rows_.time(s - 1)]);
-            } else if (s || b_.first_wanted) past_weights(m, s, 0, false)(count, chunk.widest, part, parts);
+            } else if (s || b_.first_wanted) past_weights(m, s, 0, false, chunk.from)(count, chunk.widest, part, parts);
             if (any_reset(b_.reset, at, count)) give_to_first(at, count);
         }
     }
@@ -153,7 +153,7 @@ class Back {
             count = rows_.count[rows_.time(s)];
             through_gates_of(s, m, 0, count, panels_ * part / parts, panels_ * (part + 1) / parts);
             meeting.wait(parts);
-            if (s || b_.first_wanted) past_weights(m, 0, 0, false).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
+            if (s || b_.first_wanted) past_weights(m, 0, 0, false, 0).over(columns * part / parts, columns * (part + 1) / parts, count, count, 0, 1);
             meeting.wait(parts);
         }
     }
@@ -166,14 +166,14 @@ class Back {
             if (n > 0) {
                 if (!through) through_gates_of(s, m - first, first, first + n, 0, panels_);
                 through = joins_step_before(chunk, s, first, first + n);
-                Product back = past_weights(m, s, first, through);
+                Product back = past_weights(m, s, first, through, 0);
                 back.y += first * Hp_;
                 if (back.start) back.start = back.y;
                 if (through) {
                     back(n, last - first, 0, 1, gates_before(s, m - first + count, first));
                     through_gates_of(s - 1, m - first + count, first + n, std::min(rows_.count[rows_.time(s - 1)], last), 0, panels_);
                 } else if (s || b_.first_wanted) back(n, last - first, 0, 1);
-                if (b_.d_x) back_to_x(chunk, m)(n, n, 0, 1);
+                if (b_.d_x) back_to_x(chunk, m, false)(n, n, 0, 1);
             }
             m += count;
         }
@@ -186,28 +186,39 @@ class Back {
         return {d_a_of(m), 16, slots.count, slots.units, line_};
     }
 
-    // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from the chunk's row m on. Meanwhile the x that the weights'
-    // gradient meets are brought.
-    Product back_to_x(const Chunk &chunk, int64_t m) const {
+    // in the forward pass a = W_ih x + ..., so d_x = d_a W_ih: from the chunk's row m on. It is the last that happens to a
+    // chunk; if `ahead`, what the next two steps read is brought meanwhile, but no more rows than there are here.
+    Product back_to_x(const Chunk &chunk, int64_t m, bool ahead) const {
         Product back{read(m, false), back_x_.data(), w_.D, nullptr, 0, b_.d_x + chunk.low * w_.D, w_.D, places_.data() + m};
-        if (b_.x && b_.d_w_ih) back.ahead.add(b_.x + (chunk.low + m) * w_.D, w_.D);
+        if (!ahead || !chunk.from) return back;
+        const int64_t here = chunk.high - chunk.low;
+        Chunk next = chunk_of(rows_, chunk.from - 1, chunk.from);
+        const Chunk two = chunk_of(rows_, std::max<int64_t>(0, chunk.from - 2), chunk.from);
+        if (two.high - two.low <= here) next = two;
+        const int64_t rows = next.high - next.low;
+        bring_for_gates(back.ahead, next.low, next.low, [&](int64_t size) { return (rows * size / here + 15) / 16 * 16; });
         return back;
     }
 
+    // what packed rows from `at` on read on their way through their gates: `share` says how much of a row's floats
+    template <class F>
+    void bring_for_gates(Ahead &ahead, int64_t at, int64_t at_of_cells, F &&share) const {
+        if (b_.d_out) ahead.add(b_.d_out + at * H_, share(H_));
+        if (b_.gates) ahead.add(b_.gates + at * row_size_, share(row_size_));
+        if (has_c) ahead.add(b_.cells + at_of_cells * Hp_, share(Hp_));
+        else ahead.add(b_.out + at * H_, share(H_));
+    }
+
     // in the forward pass a = ... + W_hh h, so r_h = (what went past the gates) + d_a W_hh
-    // Meanwhile what the step before s reads of its rows from `first` on is brought, or, if they go through their gates at
-    // once, what the step before that reads.
-    Product past_weights(int64_t m, int64_t s, int64_t first, bool at_once) const {
+    // Meanwhile what its rows from `first` on read next is brought: the x that the weights' gradient meets; and at the gates
+    // of the step before s, or, if they go through these at once, of the one before that, unless it is before step `from`.
+    Product past_weights(int64_t m, int64_t s, int64_t first, bool at_once, int64_t from) const {
         Product back{read(m, true), back_h_.data(), H_, is_gru ? r_h_.data() : nullptr, Hp_, r_h_.data(), Hp_};
         back.alone = rows_.B == 1;
-        if (at_once) --s;
-        if (s) {
-            const int64_t at = rows_.offset[rows_.time(s - 1)] + first;
-            if (b_.d_out) back.ahead.add(b_.d_out + at * H_, H_);
-            if (b_.gates) back.ahead.add(b_.gates + at * row_size_, row_size_);
-            if (has_c && s > 1) back.ahead.add(b_.cells + (rows_.offset[rows_.time(s - 2)] + first) * Hp_, Hp_);
-            if (!has_c) back.ahead.add(b_.out + at * H_, H_);
-        }
+        const auto row_of = [&](int64_t step) { return rows_.offset[rows_.time(std::max<int64_t>(0, step))] + first; };
+        const int64_t next = s - (at_once ? 2 : 1);
+        if (next >= from) bring_for_gates(back.ahead, row_of(next), row_of(next - 1), [](int64_t size) { return size; });
+        if (s && b_.x && b_.d_w_ih) back.ahead.add(b_.x + row_of(s) * w_.D, w_.D);
         return back;
     }
 

@@ -32,11 +32,12 @@ struct Operand {
     int64_t pieces, piece;
     ptrdiff_t x_piece;
     int64_t group = std::numeric_limits<int64_t>::max();
+    bool of_lines() const { return x_stride == in_line && piece == in_line; }
 };
 
-// What will be read next, of each row `size` floats in up to four arrays: tiles have it brought while their products run.
+// What will be read next, of each row `size` floats in some arrays: tiles have it brought while their products run.
 struct Ahead {
-    static constexpr int most = 4, lines_a_piece = 6;
+    static constexpr int most = 6, lines_a_piece = 8;
     const float *from[most];
     ptrdiff_t size[most];
     int arrays = 0;
@@ -55,6 +56,13 @@ class Share {
             __builtin_prefetch(line_, 0, 2);
             if ((line_ += 16) >= end_) next();
         }
+    }
+    // as many lines for the caller to bring, or `nothing`
+    ELMAN_INLINE Soon some(const float *nothing) {
+        if (line_ == end_) return {nothing, 0};
+        const Soon lines = {line_, 16};
+        if ((line_ += 16 * Ahead::lines_a_piece) >= end_) next();
+        return lines;
     }
 
   private:
@@ -141,26 +149,34 @@ struct Product {
         Share soon_rows(ahead, row, MR, panel, (columns + 31) / 32);
         const int64_t K = a.pieces * a.piece;
         Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? -1 : turn, K);
-        const bool far = depth >= deep / 4;  // pieces of so many rows leave the first cache before they are read again
+        const bool far = depth >= 128;  // pieces of so many rows leave the first cache before they are read again
         const float *x = a.x + row * a.x_stride;
         const int asked_a_piece = a.pieces < 4 ? MR : 3;  // rows to be written: all at once would keep what is read waiting
+        constexpr bool tall = P == 1 && NV == 2 && 3 * MR >= 2 * rows_of(NV);
+        const bool of_lines = tall && a.of_lines();
         int asked = 0;
         for (int64_t piece = 0, left = a.group; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
-            const float *each_row[MR];
-            ELMAN_UNROLL
-            for (int i = 0; i < MR; ++i) each_row[i] = x + i * a.x_stride;
-            if (MR > 2 && far) {
-                ELMAN_UNROLL
-                for (int i = 0; i < MR; ++i) __builtin_prefetch(each_row[i] + a.x_piece);
-            }
-            if (MR > 2) soon_rows.bring_some();
             for (const int now = asked + asked_a_piece; MR > 2 && asked < now && asked < MR; ++asked)
                 for (int j = 0; j < NV * W; j += 16) __builtin_prefetch(to + place[asked] * y_stride + j, 1);
-            chain_of_tile<W>(acc, each_row, a.x_stride, w, panel_size, Plain::width, a.piece, far ? soon : Soon{w, 0});
-            soon.line += a.piece * soon.step;
             const bool one_out = --left == 0;
             if (one_out) left = a.group;
-            x += one_out ? 2 * a.x_piece : a.x_piece;
+            const float *const next = x + (one_out ? 2 : 1) * a.x_piece;
+            const Soon now = far ? soon : Soon{w, 0};
+            if constexpr (tall)
+                if (of_lines) chain_of_lines<W>(acc, x, next, w, Plain::width, now, soon_rows.some(w));
+            if (!of_lines) {
+                const float *each_row[MR];
+                ELMAN_UNROLL
+                for (int i = 0; i < MR; ++i) each_row[i] = x + i * a.x_stride;
+                if (MR > 2 && far) {
+                    ELMAN_UNROLL
+                    for (int i = 0; i < MR; ++i) __builtin_prefetch(each_row[i] + a.x_piece);
+                }
+                if (MR > 2) soon_rows.bring_some();
+                chain_of_tile<W>(acc, each_row, a.x_stride, w, panel_size, Plain::width, a.piece, now);
+            }
+            soon.line += a.piece * soon.step;
+            x = next;
         }
         asm("" : "+m"(place));  // else the compiler keeps an address for each row
         if (whole) each([&](Vec &sum, int64_t i, int j) ELMAN_IN_PLACE { store(to + i * y_stride + j, sum); });
@@ -229,7 +245,7 @@ struct Product {
             some.ahead.arrays = 0, some.panels += now * (whole ? 1 : a.piece) * Plain::width, some.start = y, some.start_stride = y_stride;
         }
     }
-    static constexpr int64_t deep = 512;
+    static constexpr int64_t deep = 1024;
 };
 
 // Gradients are summed over rows in blocks of this many, counted from the last step on; each block is one chain

@@ -99,7 +99,36 @@ ELMAN_INLINE void chain_of_rows(Tile<1, MR, NV> &acc, const float *x, ptrdiff_t 
     }
 }
 
-// Either of them, for rows that lie `stride` floats apart.
+// The same for rows of lines: 16 k of each row stand in one line, and a tile's lines side by side. Meanwhile their next
+// lines are brought, from `next` on, and two lines every four k from `far`. To unroll more would be slower: the
+// instructions would not fit where they are kept decoded.
+constexpr int in_line = 16;
+template <int VS, int MR, int NV>
+ELMAN_INLINE void chain_of_lines(Tile<1, MR, NV> &acc, const float *x, const float *next, const float *w, ptrdiff_t width, Soon soon,
+                                 Soon far) {
+    constexpr int some = 4;
+    _Pragma("GCC unroll 1")
+    for (int at = 0; at < in_line; at += some, x += some, w += some * width, next += some * in_line, soon.line += some * soon.step) {
+        __builtin_prefetch(far.line, 0, 2), __builtin_prefetch(far.line + far.step, 0, 2);
+        far.line += 2 * far.step;
+        ELMAN_UNROLL
+        for (int k = 0; k < some; ++k) {
+            Vec b[NV];
+            ELMAN_UNROLL
+            for (int v = 0; v < NV; ++v) b[v] = load(w + k * width + v * VS), __builtin_prefetch(w + (k + k_ahead) * width + v * VS);
+            __builtin_prefetch(soon.line + k * soon.step, 0, 2);
+            __builtin_prefetch(next + k * in_line);
+            ELMAN_UNROLL
+            for (int i = 0; i < MR; ++i) {
+                const Vec a = set(x[i * in_line + k]);
+                ELMAN_UNROLL
+                for (int v = 0; v < NV; ++v) acc[0][i][v] = fma(a, b[v], acc[0][i][v]);
+            }
+        }
+    }
+}
+
+// One of the first two, for rows that lie `stride` floats apart.
 template <int VS, int P, int MR, int NV>
 ELMAN_INLINE void chain_of_tile(Tile<P, MR, NV> &acc, const float *const (&x)[MR], ptrdiff_t stride, const float *w, ptrdiff_t panel,
                                 ptrdiff_t width, int64_t K, Soon soon) {

@@ -35,6 +35,15 @@ SMALL = [(1, 32), (1, 128), (8, 32)]
 STEPS = 50
 
 
+def aligned(array: np.ndarray) -> np.ndarray:
+    """The same in memory that begins with a line of the cache, as torch's does and NumPy's mostly does not."""
+    room = np.empty(array.nbytes + 64, np.uint8)
+    begin = -room.ctypes.data % 64
+    new = room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)
+    new[...] = array
+    return new
+
+
 class Case:
     """One recurrence at one size, ready to run forwards and backwards."""
 
@@ -44,14 +53,14 @@ class Case:
         rng = np.random.default_rng(0)
         params = self.cell.parameters(H, H, 1)
         self.params = {n: (rng.uniform(-1, 1, s) / np.sqrt(H)).astype("f") for n, (s, _) in params.items()}
-        self.x = rng.normal(size=(T, B, H)).astype("f")
+        self.x = aligned(rng.normal(size=(T, B, H)).astype("f"))
         self.state = [np.zeros((B, H), "f") for _ in self.cell.state_names]
-        self.out = np.empty((T, B, H), "f")
+        self.out, self.d_x = (aligned(np.empty((T, B, H), "f")) for _ in range(2))
         self.final = [np.empty((B, H), "f") for _ in self.state]
         self.packed = weights(self.params)
         self.layer = self.pack()
-        self.grads = [np.empty_like(w) for w in self.packed]
-        self.d_out, self.d_x = rng.normal(size=(T, B, H)).astype("f"), np.empty((T, B, H), "f")
+        self.grads = [aligned(w) for w in self.packed]
+        self.d_out = aligned(rng.normal(size=(T, B, H)).astype("f"))
         self.d_state = [np.empty((B, H), "f") for _ in self.state]
 
     @property
@@ -79,8 +88,9 @@ class Case:
 
 def sgemm(kind: str, B: int, H: int) -> list[Callable[[], object]]:
     rng = np.random.default_rng(0)
-    a, b = rng.normal(size=(B, 2 * H)).astype("f"), rng.normal(size=(2 * H, GATES[kind] * H)).astype("f")
-    c, ta, tb = np.empty((B, GATES[kind] * H), "f"), torch.tensor(a), torch.tensor(b)
+    shapes = (B, 2 * H), (2 * H, GATES[kind] * H), (B, GATES[kind] * H)
+    a, b, c = (aligned(rng.normal(size=shape).astype("f")) for shape in shapes)
+    ta, tb = torch.tensor(a), torch.tensor(b)
     tc = torch.empty(c.shape)
     return [lambda: np.matmul(a, b, out=c), lambda: torch.matmul(ta, tb, out=tc)]
 

@@ -37,7 +37,7 @@ struct Operand {
 
 // What will be read next, of each row `size` floats in some arrays: tiles have it brought while their products run.
 struct Ahead {
-    static constexpr int most = 6, lines_a_piece = 8;
+    static constexpr int most = 6, lines_a_piece = 2 * in_line / written_out;
     const float *from[most];
     ptrdiff_t size[most];
     int arrays = 0;
@@ -303,7 +303,14 @@ ELMAN_INLINE void outer_tile(const float *d, const Lines &x, int64_t rows, int64
         }
     };
     const auto give = [&](bool first) {
-        if (first) each([&](Vec &a, int64_t at, int64_t n) { store_some(g.sum + at, a, n); });
+        if (lines >= MR && column + NV * W <= g.columns) {  // all of it: no masks, no questions
+            float *row = g.sum + line * g.columns + column;
+            ELMAN_UNROLL
+            for (int i = 0; i < MR; ++i, row += g.columns) {
+                ELMAN_UNROLL
+                for (int v = 0; v < NV; ++v) store(row + v * W, first ? acc[i][v] : load(row + v * W) + acc[i][v]);
+            }
+        } else if (first) each([&](Vec &a, int64_t at, int64_t n) { store_some(g.sum + at, a, n); });
         else each([&](Vec &a, int64_t at, int64_t n) { store_some(g.sum + at, load_some(g.sum + at, n) + a, n); });
     };
     clear(acc);

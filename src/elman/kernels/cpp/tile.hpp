@@ -31,7 +31,12 @@ constexpr int few(int vectors) { return rows_of(vectors) / 2 > 2 ? rows_of(vecto
 template <int P, int MR, int NV>
 using Tile = Vec[P][MR][NV];
 
-constexpr int k_ahead = 12;
+// A tall tile has its weights brought to the first cache, so many k ahead; those of a product of up to `near_k` come in time
+// by themselves.
+constexpr int k_ahead = 12, near_k = 128;
+// k that are written out in the loops of tall tiles. More would be slower: the instructions would not fit where the
+// processor keeps them decoded.
+constexpr int written_out = 4;
 
 // What tall tiles have brought to the second cache while their product runs: a line at each k, from `line` on.
 struct Soon {
@@ -45,8 +50,8 @@ inline Soon share_of_next(const float *panel, const float *next, ptrdiff_t size,
     return turn >= 0 && at < size ? Soon{next + at, 16} : Soon{panel, 0};
 }
 
-// acc[p][i][v] += x[i][k] * w[p][k][v], k = 0 ... K-1; VS floats lie between the vectors of one k
-template <int VS, int P, int MR, int NV>
+// acc[p][i][v] += x[i][k] * w[p][k][v], k = 0 ... K-1; VS floats lie between the vectors of one k. `bring`: weights ahead.
+template <int VS, bool bring, int P, int MR, int NV>
 ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const float *w, ptrdiff_t panel,
                         ptrdiff_t width, int64_t K, Soon soon = {nullptr, 0}) {
     for (int64_t k = 0; k < K; ++k, w += width) {
@@ -58,7 +63,8 @@ ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const
         }
         if constexpr (3 * MR >= 2 * rows_of(NV)) {  // a tall tile has the time to have a far panel brought
             ELMAN_UNROLL
-            for (int v = 0; v < NV; ++v) __builtin_prefetch(w + k_ahead * width + v * VS);
+            for (int v = 0; v < NV; ++v)
+                if constexpr (bring) __builtin_prefetch(w + k_ahead * width + v * VS);
             if constexpr (NV > 2) __builtin_prefetch(soon.line, 0, 2), soon.line += soon.step;  // else the pointers fill all registers
         }
         ELMAN_UNROLL
@@ -75,38 +81,52 @@ ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const
 
 // The same for one panel and many rows `stride` floats apart: their addresses need a third of the registers that as many
 // pointers would fill, and leave room for what is to be brought.
-template <int VS, int MR, int NV>
+template <int VS, bool bring, int MR, int NV>
 ELMAN_INLINE void chain_of_rows(Tile<1, MR, NV> &acc, const float *x, ptrdiff_t stride, const float *w, ptrdiff_t width, int64_t K,
                                 Soon soon) {
-    constexpr int thirds = (MR + 2) / 3;
+    constexpr int thirds = (MR + 2) / 3, some = written_out;
     const float *from[thirds];
     ELMAN_UNROLL
     for (int j = 0; j < thirds; ++j) from[j] = x + 3 * j * stride;
-    for (int64_t k = 0; k < K; ++k, w += width) {
-        asm("" : "+r"(stride));  // else the compiler keeps a pointer for each row
+    const auto at_k = [&](int k) ELMAN_IN_PLACE {
         Vec b[NV];
         ELMAN_UNROLL
-        for (int v = 0; v < NV; ++v) b[v] = load(w + v * VS), __builtin_prefetch(w + k_ahead * width + v * VS);
-        __builtin_prefetch(soon.line, 0, 2), soon.line += soon.step;
+        for (int v = 0; v < NV; ++v) {
+            b[v] = load(w + k * width + v * VS);
+            if constexpr (bring) __builtin_prefetch(w + (k + k_ahead) * width + v * VS);
+        }
+        __builtin_prefetch(soon.line + k * soon.step, 0, 2);
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
-            const Vec a = set(from[i / 3][i % 3 * stride]);
+            const Vec a = set(from[i / 3][i % 3 * stride + k]);
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v) acc[0][i][v] = fma(a, b[v], acc[0][i][v]);
         }
+    };
+    const auto move = [&](int n) ELMAN_IN_PLACE {
+        w += n * width, soon.line += n * soon.step;
         ELMAN_UNROLL
-        for (int j = 0; j < thirds; ++j) ++from[j];
+        for (int j = 0; j < thirds; ++j) from[j] += n;
+    };
+    int64_t k = 0;
+    _Pragma("GCC unroll 1")
+    for (; k + some <= K; k += some) {
+        asm("" : "+r"(stride));  // else the compiler keeps a pointer for each row
+        ELMAN_UNROLL
+        for (int j = 0; j < some; ++j) at_k(j);
+        move(some);
     }
+    _Pragma("GCC unroll 1")
+    for (; k < K; ++k) at_k(0), move(1);
 }
 
 // The same for rows of lines: 16 k of each row stand in one line, and a tile's lines side by side. Meanwhile their next
-// lines are brought, from `next` on, and two lines every four k from `far`. To unroll more would be slower: the
-// instructions would not fit where they are kept decoded.
+// lines are brought, from `next` on, and two lines every four k from `far`.
 constexpr int in_line = 16;
 template <int VS, int MR, int NV>
 ELMAN_INLINE void chain_of_lines(Tile<1, MR, NV> &acc, const float *x, const float *next, const float *w, ptrdiff_t width, Soon soon,
                                  Soon far) {
-    constexpr int some = 4;
+    constexpr int some = written_out;
     _Pragma("GCC unroll 1")
     for (int at = 0; at < in_line; at += some, x += some, w += some * width, next += some * in_line, soon.line += some * soon.step) {
         __builtin_prefetch(far.line, 0, 2), __builtin_prefetch(far.line + far.step, 0, 2);
@@ -132,8 +152,12 @@ ELMAN_INLINE void chain_of_lines(Tile<1, MR, NV> &acc, const float *x, const flo
 template <int VS, int P, int MR, int NV>
 ELMAN_INLINE void chain_of_tile(Tile<P, MR, NV> &acc, const float *const (&x)[MR], ptrdiff_t stride, const float *w, ptrdiff_t panel,
                                 ptrdiff_t width, int64_t K, Soon soon) {
-    if constexpr (P == 1 && NV == 2 && MR > 6) chain_of_rows<VS>(acc, x[0], stride, w, width, K, soon);
-    else chain<VS>(acc, x, w, panel, width, K, soon);
+    const auto by = [&](auto bring) ELMAN_IN_PLACE {
+        if constexpr (P == 1 && NV == 2 && MR > 6) chain_of_rows<VS, bring>(acc, x[0], stride, w, width, K, soon);
+        else chain<VS, bring>(acc, x, w, panel, width, K, soon);
+    };
+    if (3 * MR >= 2 * rows_of(NV) && K <= near_k) by(std::false_type());
+    else by(std::true_type());
 }
 
 // What a tile will write comes from far away if it is fresh: it is brought while the product runs. One or two rows have no

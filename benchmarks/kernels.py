@@ -36,7 +36,7 @@ STEPS = 50
 
 
 def aligned(array: np.ndarray) -> np.ndarray:
-    """The same in memory that begins with a line of the cache, as torch's does and NumPy's mostly does not."""
+    """The same in memory that begins with a line of the cache, as torch's does and NumPy's mostly not."""
     room = np.empty(array.nbytes + 64, np.uint8)
     begin = -room.ctypes.data % 64
     new = room[begin : begin + array.nbytes].view(array.dtype).reshape(array.shape)

@@ -100,7 +100,7 @@ class FewUnits {
         const float *x[MR];
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) x[i] = f_.x + (at + i) * numbers() + k;
-        chain<W, true>(sums, x, w_.w_ih.data() + k * Rnn::width, 0, Rnn::width, numbers() - k);
+        chain<W, false>(sums, x, w_.w_ih.data() + k * Rnn::width, 0, Rnn::width, numbers() - k);
     }
 
     // += W_hh h, from the unit k on
@@ -109,7 +109,7 @@ class FewUnits {
         const float *state[MR];
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) state[i] = h + i * width + k;
-        chain<W, true>(sums, state, w_.w_hh.data() + k * Rnn::width, 0, Rnn::width, w_.H - k);
+        chain<W, false>(sums, state, w_.w_hh.data() + k * Rnn::width, 0, Rnn::width, w_.H - k);
     }
 
     // the same, and `next` becomes what the sums of the packed rows from `at` on begin with

@@ -85,15 +85,19 @@ __attribute__((noinline)) void tanh_of(Vec *x) {
     side_by_side<N>(x, [](const auto &some) ELMAN_IN_PLACE { return tanh(some); });
 }
 
-// N vectors in groups that fit the registers. A group is fetched from memory, where what waits for its turn takes no
-// register; one row would wait for that.
+// N vectors in groups that fit the registers, as few as possible and as even: a small one would wait for itself. A group is
+// fetched from memory, where what waits for its turn takes no register; one row would wait for that.
 constexpr int in_place = 3;
 template <int N, class F>
 ELMAN_INLINE void in_groups(F &&of) {
     constexpr int most = Vec::lanes == 8 ? 3 : 6;
-    constexpr int group = N <= most ? N : most == 6 && N % 4 == 0 ? 4 : N % 3 == 0 ? 3 : N % 2 == 0 ? 2 : 1;
+    constexpr int groups = (N + most - 1) / most, small = N / groups, at_large = N % groups * (small + 1);
+    if constexpr (at_large > 0) {
+        _Pragma("GCC unroll 1")
+        for (int k = 0; k < at_large; k += small + 1) of(std::integral_constant<int, small + 1>(), k);
+    }
     _Pragma("GCC unroll 1")
-    for (int k = 0; k < N; k += group) of(std::integral_constant<int, group>(), k);
+    for (int k = at_large; k < N; k += small) of(std::integral_constant<int, small>(), k);
 }
 template <int N>
 ELMAN_INLINE void sigmoid_all(Vec (&x)[N]) {

@@ -149,10 +149,10 @@ struct Product {
         Share soon_rows(ahead, row, MR, panel, (columns + 31) / 32);
         const int64_t K = a.pieces * a.piece;
         Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? -1 : turn, K);
-        const bool far = depth >= 128;  // pieces of so many rows leave the first cache before they are read again
+        const bool far = depth >= near_k;  // pieces of so many rows leave the first cache before they are read again
         const float *x = a.x + row * a.x_stride;
         const int asked_a_piece = a.pieces < 4 ? MR : 3;  // rows to be written: all at once would keep what is read waiting
-        constexpr bool tall = P == 1 && NV == 2 && 3 * MR >= 2 * rows_of(NV);
+        constexpr bool tall = P == 1 && NV == 2 && is_tall(NV, MR);
         const bool of_lines = tall && a.of_lines();
         int asked = 0;
         for (int64_t piece = 0, left = a.group; piece < a.pieces; ++piece, w += a.piece * Plain::width) {

@@ -20,6 +20,9 @@ constexpr int rows_of(int vectors) { return 12 / vectors; }
 constexpr int rows_of(int) { return 2; }
 #endif
 
+// A tall tile has the time to have things brought from far away while its product runs.
+constexpr bool is_tall(int vectors, int rows) { return 3 * rows >= 2 * rows_of(vectors); }
+
 // A few rows wait for each fma; more panels at once fill the wait.
 constexpr int panels_of(int vectors, int rows) {
     if (rows == 1) return vectors == 2 ? 4 : vectors == 3 ? 3 : 2;
@@ -32,7 +35,7 @@ template <int P, int MR, int NV>
 using Tile = Vec[P][MR][NV];
 
 // A tall tile has its weights brought to the first cache, so many k ahead; those of a product of up to `near_k` come in time
-// by themselves.
+// by themselves, and stay there from tile to tile.
 constexpr int k_ahead = 12, near_k = 128;
 // k that are written out in the loops of tall tiles. More would be slower: the instructions would not fit where the
 // processor keeps them decoded.
@@ -61,7 +64,7 @@ ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v) b[p][v] = load(w + p * panel + v * VS);
         }
-        if constexpr (3 * MR >= 2 * rows_of(NV)) {  // a tall tile has the time to have a far panel brought
+        if constexpr (is_tall(NV, MR)) {
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v)
                 if constexpr (bring) __builtin_prefetch(w + k_ahead * width + v * VS);
@@ -156,7 +159,7 @@ ELMAN_INLINE void chain_of_tile(Tile<P, MR, NV> &acc, const float *const (&x)[MR
         if constexpr (P == 1 && NV == 2 && MR > 6) chain_of_rows<VS, bring>(acc, x[0], stride, w, width, K, soon);
         else chain<VS, bring>(acc, x, w, panel, width, K, soon);
     };
-    if (3 * MR >= 2 * rows_of(NV) && K <= near_k) by(std::false_type());
+    if (is_tall(NV, MR) && K <= near_k) by(std::false_type());
     else by(std::true_type());
 }
 

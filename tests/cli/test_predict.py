@@ -64,6 +64,13 @@ def test_texts_have_the_same_bytes_in_any_parts(names, capsys, monkeypatch):
                 assert predicted(capsys, monkeypatch, size, *arguments) == whole
 
 
+def test_texts_may_be_given_one_by_one(names, capsys):
+    assert main(["predict", str(names), "--text", "rossi", "kowalski"]) == 0
+    together = capsys.readouterr().out
+    assert main(["predict", str(names), "--text", "rossi", "--text", "kowalski"]) == 0
+    assert capsys.readouterr().out == together
+
+
 def test_stdin_has_the_same_bytes_in_any_parts(names, capsys, monkeypatch):
     found = set()
     for size in (1, 3, 100):

@@ -25,6 +25,9 @@ def test_a_text_and_numbers_are_drawn(tmp_path, monkeypatch, capsys):
     assert "--force writes over it" in capsys.readouterr().err
     assert main(["trace", "series", "--numbers", "1", "4.5", "NaN", "--json", "-o", "s.png"]) == 0
     told = json.loads(capsys.readouterr().out)
+    one_by_one = ["--numbers", "1", "--numbers", "4.5", "--numbers", "NaN"]
+    assert main(["trace", "series", *one_by_one, "--json", "-o", "s.png", "--force"]) == 0
+    assert json.loads(capsys.readouterr().out) == told
     found = series.trace([1.0, 4.5, np.nan])
     assert told["picture"] == "s.png"
     assert told["symbols"] == ["1", "4.5", "nan"]

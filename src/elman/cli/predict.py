@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument("data", metavar="DATA", nargs="?", help="a file; - reads a text a line from stdin")
-    parser.add_argument("--text", metavar="T", nargs="+", help="answer these texts instead of a file")
+    parser.add_argument(
+        "--text", metavar="T", nargs="+", action="extend", help="answer these texts instead of a file"
+    )
     shares = parser.add_mutually_exclusive_group()
     shares.add_argument("--proba", action="store_true", help="add the probability of each label")
     shares.add_argument("--top", type=int, metavar="K", help="add the K most probable labels")

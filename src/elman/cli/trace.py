@@ -25,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model file")
     parser.add_argument("--text", metavar="T", help="the text to look at")
     parser.add_argument(
-        "--numbers", metavar="X", nargs="+", help="the numbers, a step each; several of a step as 1.5,2"
+        "--numbers",
+        metavar="X",
+        nargs="+",
+        action="extend",
+        help="the numbers, a step each; several of a step as 1.5,2",
     )
     parser.add_argument(
         "-o", "--output", metavar="PNG", default="trace.png", help="the picture (default: trace.png)"

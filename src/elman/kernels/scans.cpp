@@ -39,11 +39,10 @@ struct Inputs {
 
 // What backward needs of a forward run; its own copies, but for the input and the output.
 struct Saved {
-    explicit Saved(const Scan &s) : T(s.layout.T), B(s.layout.B), reverse(s.layout.reverse) {
-        const int64_t H = s.weights->H, TB = T * B;
+    explicit Saved(const Scan &s) : cell(s.weights->cell), T(s.layout.T), B(s.layout.B), H(s.weights->H), reverse(s.layout.reverse) {
+        const int64_t TB = T * B;
         if (s.layout.lengths) lengths.assign(s.layout.lengths, s.layout.lengths + B);
         if (s.reset) reset.assign(s.reset, s.reset + TB);
-        h0.assign(static_cast<size_t>(B * H), 0.0f), c0 = h0;
         if (s.h0) h0.assign(s.h0, s.h0 + B * H);
         if (s.c0) c0.assign(s.c0, s.c0 + B * H);
         gates = Floats(static_cast<size_t>(TB * kept_gates(s.weights->cell, H)));
@@ -53,16 +52,18 @@ struct Saved {
     BackScan back() const {
         BackScan b{};
         b.layout.T = T, b.layout.B = B, b.layout.reverse = reverse, b.layout.lengths = lengths.empty() ? nullptr : lengths.data();
-        b.reset = reset.empty() ? nullptr : reset.data(), b.h0 = h0.data(), b.c0 = c0.data();
+        b.reset = reset.empty() ? nullptr : reset.data();
+        b.h0 = h0.empty() ? nullptr : h0.data(), b.c0 = c0.empty() ? nullptr : c0.data();
         b.gates = gates.data(), b.cells = cells.data();
         return b;
     }
 
-    int64_t T, B;
+    Cell cell;
+    int64_t T, B, H;
     bool reverse;
     std::vector<int64_t> lengths;
     std::vector<uint8_t> reset;
-    std::vector<float> h0, c0;
+    std::vector<float> h0, c0;  // empty: noughts
     Floats gates, cells;
 };
 
@@ -97,7 +98,7 @@ void scan_back(const std::string &cell, const std::string &nonlinearity, const I
     const Weights w = weights_of(cell, nonlinearity, w_ih, w_hh);
     const int64_t T = saved.T, B = saved.B, H = w.H, D = w.D, rows = gates_of(w.cell) * H;
     expect_weights(w, w_ih, w_hh, "weight_ih", "weight_hh");
-    if (static_cast<int64_t>(saved.h0.size()) != B * H) throw std::invalid_argument("saved by another layer");
+    if (saved.cell != w.cell || saved.H != H) throw std::invalid_argument("saved by another layer");
     if (x) expect(*x, {T, B, D}, "the input");
     else if (ids) expect(*ids, {T, B}, "ids"), expect_ids(ids->data(), T * B, D);
     else throw std::invalid_argument("the input is missing");

@@ -54,9 +54,8 @@ class Back {
         if (has_c) {
             r_c_ = noughts(B * Hp_);
             if (b_.d_cn) copy_rows(r_c_.data(), Hp_, b_.d_cn, H_, H_, B);
-            first_c_ = noughts(B * Hp_);
             tanh_c_ = Floats(static_cast<size_t>(B * Hp_));
-            copy_rows(first_c_.data(), Hp_, b_.c0, H_, H_, B);
+            if (H_ < Hp_) first_c_ = noughts(B * Hp_), copy_rows(first_c_.data(), Hp_, b_.c0, H_, H_, B);
         }
         std::fill_n(b_.d_h0, B * H_, 0.0f);
         if (has_c) std::fill_n(b_.d_c0, B * H_, 0.0f);
@@ -259,7 +258,7 @@ class Back {
     }
 
     const float *cells_before(int64_t s, int64_t at, int64_t row) const {
-        if (s == 0 || (b_.reset && b_.reset[at])) return first_c_.data() + row * Hp_;
+        if (s == 0 || (b_.reset && b_.reset[at])) return (first_c_.size() ? first_c_.data() : b_.c0) + row * Hp_;
         return b_.cells + (rows_.offset[rows_.time(s - 1)] + row) * Hp_;
     }
 

@@ -27,8 +27,8 @@ void final_state(const Forward &f, const float *running) {
         }
     }
     if (!has_c) return;
-    if (!keep) copy_rows(f.cn, H, running, Hp, H, B);
-    else copy_rows(f.cn + alive * H, H, f.c0 + alive * H, H, H, B - alive);
+    if (!keep) copy_rows(f.cn, H, running, Hp, H, alive);
+    if (f.cn != f.c0) copy_rows(f.cn + alive * H, H, f.c0 + alive * H, H, H, B - alive);
 }
 
 constexpr int64_t worth_a_look = 8;  // rows whose product takes much longer than to look whether their weights are finite
@@ -59,7 +59,7 @@ class Run {
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
           running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
-          first_c_(floats(has_c && (keep_ || f.reset) ? rows_.B * Hp_ : 0)), mixed_h_(floats(mixes_ ? widest_ * H_ : 0)),
+          first_c_(floats(has_c && H_ < Hp_ ? rows_.B * Hp_ : 0)), mixed_h_(floats(mixes_ ? widest_ * H_ : 0)),
           mixed_c_(floats(mixes_ && has_c ? widest_ * Hp_ : 0)) {}
 
     void operator()() const {
@@ -112,11 +112,13 @@ class Run {
             parallel(f_.threads, [&](int part, int parts) {
                 each_tile<C::vectors>(panels_, f_.table_rows, f_.table_rows, part, parts, Project<C>{w_, f_.x, projected_.data()});
             });
-        if constexpr (has_c)
-            for (const Floats *c : {&running_, &first_c_})
-                if (c->size()) std::memset(c->data(), 0, c->size() * sizeof(float)), copy_rows(c->data(), Hp_, f_.c0, H_, H_, rows_.B);
+        if (first_c_.size()) {
+            std::memset(first_c_.data(), 0, first_c_.size() * sizeof(float));
+            copy_rows(first_c_.data(), Hp_, f_.c0, H_, H_, rows_.B);
+        }
     }
 
+    const float *first_c() const { return first_c_.size() ? first_c_.data() : f_.c0; }  // (B, padded H)
     int64_t offset(int64_t s) const { return rows_.offset[rows_.time(s)]; }
     int64_t count(int64_t s) const { return rows_.count[rows_.time(s)]; }
 
@@ -126,17 +128,15 @@ class Run {
         const int64_t at = offset(s) + first, before = (s ? offset(s - 1) : 0) + first;
         float *running = has_c ? running_.data() + first * Hp_ : nullptr;
         const float *x = one_pass ? f_.x + at * w_.D : nullptr;
-        Step<C> step{cell_, w_, keep_, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, running, running, f_.out + at * H_};
+        Step<C> step{cell_, w_, keep_, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, nullptr, running, f_.out + at * H_};
         if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
-        if (one_pass && s + 1 < rows_.steps()) {
+        if (one_pass && (s || keep_) && s + 1 < rows_.steps()) {  // the first step of a layer packed long ago brings its weights
             const int64_t next = offset(s + 1) + first;
             step.soon_written = keep_ && C::gates > 1 ? f_.gates + next * row_size_ : f_.out + next * H_;
         }
         step.from_nought = s == 0 && from_nought_;
-        if (has_c && keep_) {
-            step.c = (s ? f_.cells : first_c_.data()) + before * Hp_;
-            step.c_next = f_.cells + at * Hp_;
-        }
+        if (has_c) step.c = s == 0 ? first_c() + first * Hp_ : keep_ ? f_.cells + before * Hp_ : running;
+        if (has_c && keep_) step.c_next = f_.cells + at * Hp_;
         return step;
     }
 
@@ -206,7 +206,7 @@ class Run {
                 const bool fresh = f_.reset && f_.reset[at + i];
                 const int64_t from = f_.parent ? f_.parent[at + i] - before : i;
                 std::memcpy(mixed_h_.data() + i * H_, (fresh ? f_.h0 : step.h) + from * H_, H_ * sizeof(float));
-                if (has_c) std::memcpy(mixed_c_.data() + i * Hp_, (fresh ? first_c_.data() : step.c) + from * Hp_, Hp_ * sizeof(float));
+                if (has_c) std::memcpy(mixed_c_.data() + i * Hp_, (fresh ? first_c() : step.c) + from * Hp_, Hp_ * sizeof(float));
             }
         });
         step.h = mixed_h_.data();

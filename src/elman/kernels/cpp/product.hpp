@@ -107,7 +107,7 @@ struct Product {
     const int64_t *rows;
     int64_t depth;  // k of a whole panel, of which `a` may be a part
     bool beyond;         // the second cache: half of it is not enough for all panels
-    int64_t turn = 0;    // which tile of a panel it is
+    Turn turn = {};
     bool alone = false;  // one row is all there is: its pieces form four chains, as one would wait for each fma
     Ahead ahead = {};
 
@@ -148,7 +148,7 @@ struct Product {
         float *const to = y + column;
         Share soon_rows(ahead, row, MR, panel, (columns + 31) / 32);
         const int64_t K = a.pieces * a.piece;
-        Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? -1 : turn, K);
+        Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? Turn{} : turn, K);
         const bool far = depth >= near_k;  // pieces of so many rows leave the first cache before they are read again
         const float *x = a.x + row * a.x_stride;
         const int asked_a_piece = a.pieces < 4 ? MR : 3;  // rows to be written: all at once would keep what is read waiting

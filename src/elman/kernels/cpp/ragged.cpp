@@ -35,6 +35,7 @@ Ragged::Ragged(const Layout &l)
         rows.M += alive;
     }
     as_is = equal || (packed && !reverse);
+    in_order = std::is_sorted(order.begin(), order.end());
     rows.backwards = reverse && equal;
 }
 
@@ -83,21 +84,54 @@ int64_t kept_cells(Cell cell, int64_t H) { return cell == Cell::lstm ? padded(H)
 
 namespace {
 
+// A state (B, n) that is read in packed order: the user's own memory where that is its order too, else a copy.
+class StateRead {
+  public:
+    StateRead(const Ragged &r, int64_t n, const float *user, bool noughts_for_none)
+        : own_(static_cast<size_t>((user ? !r.in_order : noughts_for_none) ? r.B * n : 0)), data(own_.size() ? own_.data() : user) {
+        if (own_.size()) r.gather_rows(user, n, own_.data());
+    }
+
+  private:
+    Floats own_;
+
+  public:
+    const float *data;
+};
+
+// A state (B, n) that is written in packed order, in the user's own memory where that is its order too.
+class StateWritten {
+  public:
+    StateWritten(const Ragged &r, int64_t n, float *user)
+        : r_(r), n_(n), user_(user), own_(static_cast<size_t>(user && r.in_order ? 0 : r.B * n)), data(own_.size() ? own_.data() : user) {}
+    void hand_over() const {
+        if (own_.size()) r_.scatter_rows(own_.data(), n_, user_);
+    }
+
+  private:
+    const Ragged &r_;
+    int64_t n_;
+    float *user_;
+    Floats own_;
+
+  public:
+    float *data;
+};
+
 // What both directions read: in packed order, the user's own memory where that is the same.
 struct Inputs {
     Inputs(const Ragged &r, Cell cell, int64_t D, int64_t H, const float *x, const int64_t *ids, int64_t table_rows,
            const uint8_t *reset, const float *h0, const float *c0)
-        : x_(r.as_is || !x || table_rows ? 0 : static_cast<size_t>(r.rows.M * D)), h0_(static_cast<size_t>(r.B * H)),
-          c0_(static_cast<size_t>(cell == Cell::lstm ? r.B * H : 0)), x(x), ids(ids), h0(h0_.data()), c0(c0_.data()) {
-        r.gather_rows(h0, H, h0_.data());
-        if (c0_.size()) r.gather_rows(c0, H, c0_.data());
+        : x_(r.as_is || !x || table_rows ? 0 : static_cast<size_t>(r.rows.M * D)), h0_(r, H, h0, true),
+          c0_(r, H, cell == Cell::lstm ? c0 : nullptr, cell == Cell::lstm), x(x), ids(ids), h0(h0_.data), c0(c0_.data) {
         if (x_.size()) r.gather(x, D, D, x_.data()), this->x = x_.data();
         if (ids && !r.as_is) ids_.resize(static_cast<size_t>(r.rows.M)), r.gather(ids, 1, 1, ids_.data()), this->ids = ids_.data();
         if (reset) reset_.resize(static_cast<size_t>(r.rows.M)), r.gather(reset, 1, 1, reset_.data()), this->reset = reset_.data();
     }
 
   private:
-    Floats x_, h0_, c0_;
+    Floats x_;
+    StateRead h0_, c0_;
     std::vector<int64_t> ids_;
     std::vector<uint8_t> reset_;
 
@@ -121,10 +155,11 @@ void run(const Scan &scan) {
     const Ragged r(scan.layout);
     const Inputs in(r, w.cell, D, H, scan.x, scan.ids, scan.table_rows, scan.reset, scan.h0, scan.c0);
     const bool direct = r.as_is && scan.out_stride == H;
-    const Floats out(direct ? 0 : static_cast<size_t>(r.rows.M * H)), hn(static_cast<size_t>(B * H)), cn(static_cast<size_t>(has_c ? B * H : 0));
+    const Floats out(direct ? 0 : static_cast<size_t>(r.rows.M * H));
+    const StateWritten hn(r, H, scan.hn), cn(r, has_c ? H : 0, scan.cn);
     Forward f{};
     f.weights = &w, f.rows = &r.rows, f.x = in.x, f.ids = in.ids, f.table_rows = scan.table_rows, f.reset = in.reset;
-    f.h0 = in.h0, f.c0 = in.c0, f.from_nought = !scan.h0, f.hn = hn.data(), f.cn = cn.data();
+    f.h0 = in.h0, f.c0 = in.c0, f.from_nought = !scan.h0, f.hn = hn.data, f.cn = cn.data;
     f.out = direct ? scan.out : out.data();
     if (scan.keep) f.gates = scan.gates, f.cells = scan.cells;
     ask_for_large_pages(scan.out, (r.places() - 1) * scan.out_stride + H);
@@ -132,8 +167,7 @@ void run(const Scan &scan) {
     ask_for_large_pages(f.cells, r.rows.M * padded(H));
     f.threads = threads_for(scan.threads, w.cell, r.rows.M, D, H);
     kernels_for(multiply_adds(w.cell, r.rows.M, D, H), H, scan.keep)->forward(f);
-    r.scatter_rows(f.hn, H, scan.hn);
-    if (has_c) r.scatter_rows(f.cn, H, scan.cn);
+    hn.hand_over(), cn.hand_over();
     if (direct) r.clear_beyond(scan.out, H);
     else r.scatter(f.out, H, scan.out, scan.out_stride);
 }
@@ -151,30 +185,24 @@ void run_back(const BackScan &scan) {
         r.gather(user, n, n, own.data());
         return own.data();
     };
-    const auto packed_state = [&](const float *user, Floats &own) -> const float * {
-        if (!user) return nullptr;
-        own = Floats(static_cast<size_t>(B * H));
-        r.gather_rows(user, H, own.data());
-        return own.data();
-    };
-    Floats out, d_out, d_hn, d_cn;
+    Floats out, d_out;
     const Floats d_x(scan.d_x && !r.as_is ? static_cast<size_t>(M * D) : 0);
-    const Floats d_h0(static_cast<size_t>(B * H)), d_c0(static_cast<size_t>(has_c ? B * H : 0));
+    const StateRead d_hn(r, H, scan.d_hn, false), d_cn(r, H, scan.d_cn, false);
+    const StateWritten d_h0(r, H, scan.d_h0), d_c0(r, has_c ? H : 0, scan.d_c0);
     Backward b{};
     b.weights = &w, b.rows = &r.rows, b.x = in.x, b.ids = in.ids, b.reset = in.reset, b.h0 = in.h0, b.c0 = in.c0;
     b.from_nought = !scan.h0, b.first_wanted = scan.d_h0;
     b.out = packed_rows(scan.out, H, out), b.d_out = packed_rows(scan.d_out, H, d_out);
-    b.d_hn = packed_state(scan.d_hn, d_hn), b.d_cn = packed_state(scan.d_cn, d_cn);
+    b.d_hn = d_hn.data, b.d_cn = d_cn.data;
     b.gates = scan.gates, b.cells = scan.cells, b.d_x = d_x.size() ? d_x.data() : scan.d_x;
     b.d_w_ih = scan.d_w_ih, b.d_w_hh = scan.d_w_hh, b.d_b_ih = scan.d_b_ih, b.d_b_hh = scan.d_b_hh;
-    b.d_h0 = d_h0.data(), b.d_c0 = d_c0.data();
+    b.d_h0 = d_h0.data, b.d_c0 = d_c0.data;
     ask_for_large_pages(scan.d_x, r.places() * D);
     ask_for_large_pages(scan.d_w_ih, gates_of(w.cell) * H * D);
     ask_for_large_pages(scan.d_w_hh, gates_of(w.cell) * H * H);
     b.threads = threads_for(scan.threads, w.cell, M, D, H);
     kernels_for(multiply_adds(w.cell, M, D, H), H, true)->backward(b);
-    r.scatter_rows(b.d_h0, H, scan.d_h0);
-    if (has_c) r.scatter_rows(b.d_c0, H, scan.d_c0);
+    d_h0.hand_over(), d_c0.hand_over();
     if (!scan.d_x) return;
     if (d_x.size()) r.scatter(d_x.data(), D, scan.d_x, D);
     else r.clear_beyond(scan.d_x, D);

@@ -20,6 +20,7 @@ struct Ragged {
     int64_t T, B;
     bool reverse, packed;
     bool as_is;                     // packed rows are the user's own memory, from step 0 on
+    bool in_order;                  // packed row i is the user's row i
     std::vector<int64_t> order;     // packed row i is the user's row order[i]; longest first, stable
     std::vector<int64_t> lengths;   // of the user's rows
     Rows rows;

@@ -15,7 +15,7 @@ struct Project {
     const Packed &w;
     const float *x;
     float *sums;
-    int64_t turn = 0;  // which tile of a panel it is
+    Turn turn = {};
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
@@ -40,7 +40,7 @@ struct Project {
         float *to = sums + row * row_size + panel * C::saved + at;
         if constexpr (W == 16) ask_to_write<MR, C::vectors * W>(to, row_size);
         const float *own = w.w_ih.data() + panel * panel_size;
-        const Soon next_rows{rows[0] + MR * w.D, 16};  // which the first panel meets far away
+        const Soon next_rows{rows[0] + MR * w.D, MR};  // which the first panel meets far away
         const Soon soon = panel ? share_of_next(own, own + panel_size, panel_size, turn, w.D) : next_rows;
         chain_of_tile<C::between>(acc, rows, w.D, own + at, panel_size, C::width, w.D, soon);
         ELMAN_UNROLL
@@ -107,7 +107,7 @@ struct Step {
     float *h_next;    // (rows, H)
     const float *soon_written = nullptr;  // null; or where the next step writes the gates of these rows that it keeps, else their states
     bool from_nought = false;  // h is noughts, and W_hh finite: their product adds nothing
-    int64_t turn = 0;  // which tile of a panel it is
+    Turn turn = {};
 
     template <int P, int MR>
     void run(int64_t panel, int64_t row) const {
@@ -178,9 +178,9 @@ struct Step {
         for (int k = 0; k < P * MR * C::vectors; ++k)
             acc[k / (MR * C::vectors)][k / C::vectors % MR][k % C::vectors] =
                 load(bias + k / (MR * C::vectors) * C::width + k % C::vectors * C::between);
-        const Soon next_rows{rows[0] + MR * D, 16};  // which the first panel meets far away
-        const Soon soon = !panel ? next_rows : far() ? share_of_next(own, own + panel_size, panel_size, turn, D)
-                          : soon_written ? share_of_written(panel, row, MR) : Soon{own, 0};
+        const Soon next_rows{rows[0] + MR * D, MR};  // which the first panel meets far away
+        const bool fresh = far() || !soon_written;
+        const Soon soon = !panel ? next_rows : fresh ? share_of_next(own, own + panel_size, panel_size, turn, D) : share_of_written(panel, row, MR);
         chain_of_tile<C::between>(acc, rows, D, own + at, panel_size, C::width, D, soon);
     }
 

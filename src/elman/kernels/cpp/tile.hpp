@@ -4,6 +4,8 @@
 // registers while k rises. The sums of one row and unit form one chain of fma, whatever the tile's shape is.
 #pragma once
 
+#include <algorithm>
+
 #include "math.hpp"
 
 namespace elman::ELMAN_ISA {
@@ -41,16 +43,23 @@ constexpr int k_ahead = 12, near_k = 128;
 // processor keeps them decoded.
 constexpr int written_out = 4;
 
-// What tall tiles have brought to the second cache while their product runs: a line at each k, from `line` on.
+// What tall tiles have brought to the second cache while their product runs: up to a line at each k, from `line` on.
 struct Soon {
     const float *line;
-    ptrdiff_t step;  // 16; or 0: nothing new
+    ptrdiff_t step;  // up to 16; or 0: nothing new
 };
 
-// The `turn`th tile of a panel, or below 0 the only one, has its share of the `size` floats brought that begin at `next`.
-inline Soon share_of_next(const float *panel, const float *next, ptrdiff_t size, int64_t turn, int64_t K) {
-    const ptrdiff_t at = turn * K * 16;
-    return turn >= 0 && at < size ? Soon{next + at, 16} : Soon{panel, 0};
+// Which of its part's tiles of a panel a tile is.
+struct Turn {
+    int64_t tile = 0, of = 1;
+};
+
+// A tile of several has its share of the `size` floats brought that begin at `next`, an even one: lines that are asked for
+// faster than they come keep the tile's own waiting.
+inline Soon share_of_next(const float *panel, const float *next, ptrdiff_t size, Turn turn, int64_t K) {
+    if (turn.of < 2) return {panel, 0};
+    const ptrdiff_t step = std::min<ptrdiff_t>(16, (size + turn.of * K - 1) / (turn.of * K)), at = turn.tile * K * step;
+    return at < size ? Soon{next + at, step} : Soon{panel, 0};
 }
 
 // acc[p][i][v] += x[i][k] * w[p][k][v], k = 0 ... K-1; VS floats lie between the vectors of one k. `bring`: weights ahead.
@@ -231,8 +240,8 @@ void each_tile(int64_t first, int64_t panels, int64_t rows, int64_t of, int part
         return few_rows<NV>(first, panels, mine, end - mine, tile);
     T now = tile;
     for (int64_t panel = first; panel < panels; ++panel) {
-        now.turn = part + parts < shares.tiles ? 0 : -1;
-        for (int64_t i = part; i < shares.tiles; i += parts, ++now.turn) {
+        now.turn = {0, shares.tiles / parts};
+        for (int64_t i = part; i < shares.tiles; i += parts, ++now.turn.tile) {
             const int64_t row = shares.first(i), next = shares.first(i + 1);
             if (row >= rows) break;
             run_rows<1, MR>(now, (next < rows ? next : rows) - row, panel, row);

@@ -21,13 +21,11 @@ void final_state(const Forward &f, const float *running) {
     for (int64_t s = 0; s < rows.steps(); ++s) {
         const int64_t t = rows.time(s), count = rows.count[t];
         const int64_t stay = s + 1 < rows.steps() ? rows.count[rows.time(s + 1)] : 0;
-        for (int64_t i = stay; i < count; ++i) {
-            std::memcpy(f.hn + i * H, f.out + (rows.offset[t] + i) * H, H * sizeof(float));
-            if (has_c && keep) std::memcpy(f.cn + i * H, f.cells + (rows.offset[t] + i) * Hp, H * sizeof(float));
-        }
+        copy_rows(f.hn + stay * H, H, f.out + (rows.offset[t] + stay) * H, H, H, count - stay);
+        if (has_c && keep) copy_rows(f.cn + stay * H, H, f.cells + (rows.offset[t] + stay) * Hp, Hp, H, count - stay);
     }
     if (!has_c) return;
-    if (!keep) copy_rows(f.cn, H, running, Hp, H, alive);
+    if (!keep && running != f.cn) copy_rows(f.cn, H, running, Hp, H, alive);
     if (f.cn != f.c0) copy_rows(f.cn + alive * H, H, f.c0 + alive * H, H, H, B - alive);
 }
 
@@ -58,7 +56,7 @@ class Run {
           one_pass_(f.x && !f.table_rows && !by_units_),
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
-          running_(floats(has_c ? std::max(rows_.B, widest_) * Hp_ : 0)),
+          running_(floats(has_c && !keep_ && (H_ < Hp_ || f.parent) ? std::max(rows_.B, widest_) * Hp_ : 0)),
           first_c_(floats(has_c && H_ < Hp_ ? rows_.B * Hp_ : 0)), mixed_h_(floats(mixes_ ? widest_ * H_ : 0)),
           mixed_c_(floats(mixes_ && has_c ? widest_ * Hp_ : 0)) {}
 
@@ -79,7 +77,7 @@ class Run {
             else rows_apart(chunk, sums, one_pass);
             s = chunk.to;
         }
-        if (!f_.parent) final_state<C>(f_, running_.data());
+        if (!f_.parent) final_state<C>(f_, running());
     }
 
   private:
@@ -118,25 +116,30 @@ class Run {
         }
     }
 
+    float *running() const { return running_.size() ? running_.data() : f_.cn; }  // c of each row, (B, padded H), if it is not kept
     const float *first_c() const { return first_c_.size() ? first_c_.data() : f_.c0; }  // (B, padded H)
     int64_t offset(int64_t s) const { return rows_.offset[rows_.time(s)]; }
     int64_t count(int64_t s) const { return rows_.count[rows_.time(s)]; }
+
+    // where what the rows from `first` on write after step s begins: gates if they are kept, else states; null: nowhere
+    const float *written_after(int64_t s, int64_t first) const {
+        const bool last = s + 1 == rows_.steps(), of_gates = keep_ && C::gates > 1;
+        if (last) return of_gates || f_.parent ? nullptr : f_.hn + first * H_;
+        const int64_t next = offset(s + 1) + first;
+        return of_gates ? f_.gates + next * row_size_ : f_.out + next * H_;
+    }
 
     // the step of `n` rows from `first` on, whose input products begin at `sums` unless they come from a table or are taken
     // in the same pass
     Step<C> step_of(int64_t s, int64_t first, int64_t n, float *sums, bool one_pass) const {
         const int64_t at = offset(s) + first, before = (s ? offset(s - 1) : 0) + first;
-        float *running = has_c ? running_.data() + first * Hp_ : nullptr;
+        float *c = !has_c ? nullptr : keep_ ? f_.cells + at * Hp_ : running() + first * Hp_;
         const float *x = one_pass ? f_.x + at * w_.D : nullptr;
-        Step<C> step{cell_, w_, keep_, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, nullptr, running, f_.out + at * H_};
+        Step<C> step{cell_, w_, keep_, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, nullptr, c, f_.out + at * H_};
         if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
-        if (one_pass && (s || keep_) && s + 1 < rows_.steps()) {  // the first step of a layer packed long ago brings its weights
-            const int64_t next = offset(s + 1) + first;
-            step.soon_written = keep_ && C::gates > 1 ? f_.gates + next * row_size_ : f_.out + next * H_;
-        }
+        if (one_pass && (s || keep_)) step.soon_written = written_after(s, first);  // a layer packed long ago brings its weights first
         step.from_nought = s == 0 && from_nought_;
-        if (has_c) step.c = s == 0 ? first_c() + first * Hp_ : keep_ ? f_.cells + before * Hp_ : running;
-        if (has_c && keep_) step.c_next = f_.cells + at * Hp_;
+        if (has_c) step.c = s == 0 ? first_c() + first * Hp_ : keep_ ? f_.cells + before * Hp_ : c;
         return step;
     }
 

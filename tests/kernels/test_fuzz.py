@@ -57,6 +57,14 @@ def survives(call, *arguments):
         call(*arguments)
 
 
+def zeros_of(*shapes):
+    return [np.zeros(shape, "f4") for shape in shapes]
+
+
+WEIGHTS = {
+    kind: ((gates * 8, 8), (gates * 8, 8), (gates * 8,), (gates * 8,))
+    for kind, gates in (("rnn", 1), ("gru", 3), ("lstm", 4))
+}
 maybe = st.one_of(st.none(), arrays())
 
 
@@ -83,6 +91,18 @@ def test_the_boundary_of_everything_else(a, b, c, d, n):
         (native.Stepper, ([], ["no"], 0.0, d, a, n, np.asarray)),
     ]:  # fmt: skip
         survives(call, *arguments)
+
+
+@pytest.mark.parametrize(("ran", "asked"), [("rnn", "lstm"), ("rnn", "gru"), ("gru", "lstm")])
+def test_what_another_cell_has_kept_is_refused(ran, asked):
+    weights = {kind: zeros_of(*shapes) for kind, shapes in WEIGHTS.items()}
+    x, out, state = zeros_of((3, 2, 8), (3, 2, 8), (2, 8))
+    saved = native.scan(
+        native.Layer(ran, "tanh", *weights[ran]), x, *[None] * 5, False, 1, out, 0, state, None, True
+    )
+    given = saved, x, None, out, out, None, None
+    with pytest.raises(ValueError, match="saved by another layer"):
+        native.scan_back(asked, "tanh", *weights[asked][:2], *given, x, *weights[asked], state, state, 1)
 
 
 def test_a_head_without_answers_is_refused():

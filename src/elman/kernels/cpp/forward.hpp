@@ -56,7 +56,7 @@ class Run {
           one_pass_(f.x && !f.table_rows && !by_units_),
           projected_(floats(f.table_rows * row_size_)),
           ahead_(floats(keep_ || f.table_rows || own_rows_ ? 0 : most_rows() * row_size_)),
-          running_(floats(has_c && !keep_ && (H_ < Hp_ || f.parent) ? std::max(rows_.B, widest_) * Hp_ : 0)),
+          running_(floats(has_c && !keep_ && (H_ < Hp_ || mixes_) ? std::max(rows_.B, widest_) * Hp_ : 0)),
           first_c_(floats(has_c && H_ < Hp_ ? rows_.B * Hp_ : 0)), mixed_h_(floats(mixes_ ? widest_ * H_ : 0)),
           mixed_c_(floats(mixes_ && has_c ? widest_ * Hp_ : 0)) {}
 

@@ -93,7 +93,7 @@ struct Forward {
     const float *c0;       // the same; LSTM only
     bool from_nought;      // whether h0 is known to be noughts
     float *out;            // (M, H): written
-    float *hn;             // (B, H) in packed order: written; may be h0 itself only when reset is null;
+    float *hn;             // (B, H) in packed order: written; may be h0 itself;
                            // not written for a tree, whose rows end anywhere
     float *cn;             // the same; LSTM only
     float *gates;          // (M, gate_width) written: what LSTM's and GRU's backward need; null when it does not

@@ -46,7 +46,7 @@ int64_t kept_cells(Cell cell, int64_t H);
 // What a run over M rows multiplies, forwards.
 double multiply_adds(Cell cell, int64_t M, int64_t D, int64_t H);
 
-// A layer in one direction, all in the user's order. Outputs do not alias inputs.
+// A layer in one direction, all in the user's order. Outputs do not alias inputs, but hn and cn may be h0 and c0.
 struct Scan {
     const Packed *weights;
     Layout layout;

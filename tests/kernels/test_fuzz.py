@@ -61,10 +61,8 @@ def zeros_of(*shapes):
     return [np.zeros(shape, "f4") for shape in shapes]
 
 
-WEIGHTS = {
-    kind: ((gates * 8, 8), (gates * 8, 8), (gates * 8,), (gates * 8,))
-    for kind, gates in (("rnn", 1), ("gru", 3), ("lstm", 4))
-}
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+WEIGHTS = {kind: ((n * 8, 8), (n * 8, 8), (n * 8,), (n * 8,)) for kind, n in GATES.items()}
 maybe = st.one_of(st.none(), arrays())
 
 
@@ -91,6 +89,28 @@ def test_the_boundary_of_everything_else(a, b, c, d, n):
         (native.Stepper, ([], ["no"], 0.0, d, a, n, np.asarray)),
     ]:  # fmt: skip
         survives(call, *arguments)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("hidden", [7, 32, 64])
+@pytest.mark.parametrize("batch", [1, 7, 24, 64])
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+def test_an_input_of_no_numbers_is_no_input(kind, batch, hidden, threads):
+    def by(features):  # which are all nought
+        x, out, state = zeros_of((3, batch, features), (3, batch, hidden), (batch, hidden))
+        lines = GATES[kind] * hidden
+        w = np.random.default_rng(0).normal(0, 0.1, (2, lines, hidden)).astype("f4")
+        every = np.zeros((lines, features), "f4"), w[0], w[1, :, 0].copy(), w[1, :, 1].copy()
+        layer = native.Layer(kind, "tanh", *every)
+        second = [np.zeros_like(state) if kind == "lstm" else None]
+        saved = native.scan(layer, x, *[None] * 5, False, threads, out, 0, state, *second, True)
+        slopes = [np.empty_like(part) for part in (x, *every, state)]
+        given = saved, x, None, out, np.ones_like(out), None, None
+        native.scan_back(kind, "tanh", *every[:2], *given, *slopes, *second, threads)
+        return out, state, *slopes[2:]
+
+    for none, nought in zip(by(0), by(4), strict=True):
+        assert np.array_equal(none, nought)
 
 
 @pytest.mark.parametrize(("ran", "asked"), [("rnn", "lstm"), ("rnn", "gru"), ("gru", "lstm")])

@@ -105,7 +105,7 @@ struct Step {
     const float *c;   // (rows, padded H)
     float *c_next;    // (rows, padded H); may be c
     float *h_next;    // (rows, H)
-    const float *soon_written = nullptr;  // null; or where the next step writes the gates of these rows that it keeps, else their states
+    const float *soon_written = nullptr;  // null; or where these rows' gates are written next if they are kept, else their states
     bool from_nought = false;  // h is noughts, and W_hh finite: their product adds nothing
     Turn turn = {};
 
@@ -179,7 +179,7 @@ struct Step {
             acc[k / (MR * C::vectors)][k / C::vectors % MR][k % C::vectors] =
                 load(bias + k / (MR * C::vectors) * C::width + k % C::vectors * C::between);
         const Soon next_rows{rows[0] + MR * D, MR};  // which the first panel meets far away
-        const bool fresh = far() || !soon_written;
+        const bool fresh = far() || !soon_written || !D;
         const Soon soon = !panel ? next_rows : fresh ? share_of_next(own, own + panel_size, panel_size, turn, D) : share_of_written(panel, row, MR);
         chain_of_tile<C::between>(acc, rows, D, own + at, panel_size, C::width, D, soon);
     }

@@ -57,7 +57,7 @@ struct Turn {
 // A tile of several has its share of the `size` floats brought that begin at `next`, an even one: lines that are asked for
 // faster than they come keep the tile's own waiting.
 inline Soon share_of_next(const float *panel, const float *next, ptrdiff_t size, Turn turn, int64_t K) {
-    if (turn.of < 2) return {panel, 0};
+    if (turn.of < 2 || !K) return {panel, 0};
     const ptrdiff_t step = std::min<ptrdiff_t>(16, (size + turn.of * K - 1) / (turn.of * K)), at = turn.tile * K * step;
     return at < size ? Soon{next + at, step} : Soon{panel, 0};
 }

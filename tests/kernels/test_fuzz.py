@@ -147,6 +147,13 @@ def test_linear_is_right_or_says_why(x, weight, bias):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("rows", [(0,), (1,), (7,), (64,), (3, 5), (0, 5), ()])
+def test_a_product_of_no_numbers_is_the_bias(rows):
+    weight, bias = np.ones((33, 0), "f4"), np.arange(33, dtype="f4")
+    found = kernels.linear(np.empty((*rows, 0), "f4"), weight, bias)
+    assert np.array_equal(found, np.broadcast_to(bias, (*rows, 33)))
+
+
 @QUIET
 @given(data=st.data(), kind=st.sampled_from(["rnn", "lstm", "gru"]), T=st.integers(0, 6), B=st.integers(0, 5),
        D=st.integers(1, 4), H=st.integers(1, 20), reverse=st.booleans())  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,7 +72,7 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
         return twins.linear(x, weight, bias)
     product = np.empty((*x.shape[:-1], len(weight)), np.float32)
     bias = None if bias is None else np.ascontiguousarray(bias)
-    rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    rows = _rows(np.ascontiguousarray(x))
     compiled.module.linear(rows, np.ascontiguousarray(weight), bias, _rows(product), threads())
     return product
 
@@ -170,7 +171,7 @@ def _softmax(logits: np.ndarray, *, logs: bool) -> np.ndarray:
 
 def _rows(array: np.ndarray) -> np.ndarray:
     """All axes but the last as one; a view."""
-    return array.reshape(-1, array.shape[-1]) if array.size else np.empty((0, array.shape[-1]), array.dtype)
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
 def _check_ids(ids: np.ndarray, size: int) -> None:

@@ -2,9 +2,11 @@
 
 ``sgemm`` is the faster of NumPy's and torch's product at m = B, n = gates · H, k = D + H, D = H; ours is the
 faster of two runs, as many as the other side has. Forward runs a layer that was packed before, as predicting
-does; forward + backward packs its weights anew, as learning must. Two threads run as many calls in a row as
-fill some 25 ms, so that they are awake, and so does the product beside them. All sizes and both sides run in
-turn, round by round; ratios are what to look at, since the machine's own speed drifts. Slowest first.
+does; forward + backward packs its weights anew, as learning must. T is 20 steps or as many as
+make 0.4 GFLOP, and 200 at the sizes where the start of a call weighs in a short one. Two threads run as many
+calls in a row as fill some 25 ms, so that they are awake, and so does the product beside them. All sizes and
+both sides run in turn, round by round; ratios are what to look at, since the machine's own speed drifts.
+Slowest first.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = 5 if QUICK else 15
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 WIDE = [(64, 128), (256, 128), (64, 256), (64, 512), (256, 512)]
+LONG, LONG_SIZES = 200, WIDE[:3]
 SMALL = [(1, 32), (1, 128), (8, 32)]
-STEPS = 50
 
 
 def aligned(array: np.ndarray) -> np.ndarray:
@@ -145,17 +147,21 @@ def runs_of(case: Case) -> list[tuple[Callable[[], object], int]]:
     ]  # fmt: skip
 
 
+def short(kind: str, B: int, H: int) -> int:
+    return max(20, int(4e8 / (2 * B * GATES[kind] * H * 2 * H)))
+
+
 def share_of_peak() -> list[dict[str, object]]:
-    sizes = [(kind, B, H) for kind in GATES for B, H in WIDE]
-    steps = [max(20, int(4e8 / (2 * B * GATES[kind] * H * 2 * H))) for kind, B, H in sizes]
-    cases = [Case(*size, T) for size, T in zip(sizes, steps, strict=True)]
+    cases = [Case(kind, B, H, short(kind, B, H)) for kind in GATES for B, H in WIDE]
+    cases += [Case(kind, B, H, LONG) for kind in GATES for B, H in LONG_SIZES]
     rows = []
     for case, found in zip(cases, round_by_round([runs_of(case) for case in cases]), strict=True):
         *alone, one, two, one_of_sgemm, two_of_sgemm = found
         ours, theirs, both = (fastest(alone[n], alone[n + 3]) for n in range(3))  # two tries each
         peak = [case.flops / case.T / t for t in theirs]
         rows.append({
-            "cell": case.kind, "B": case.B, "H": case.H, "sgemm GFLOP/s": statistics.median(peak) / 1e9,
+            "cell": case.kind, "B": case.B, "H": case.H, "T": case.T,
+            "sgemm GFLOP/s": statistics.median(peak) / 1e9,
             "forward": median_ratio([case.flops / t for t in ours], peak),
             "forward + backward": median_ratio([3 * case.flops / t for t in both], peak),
             "two threads / one": median_ratio(one, two),

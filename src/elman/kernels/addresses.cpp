@@ -93,6 +93,7 @@ void forward_at(int cell, int activation, int64_t T, int64_t B, int64_t D, int64
     s.out = at<float>(out), s.out_stride = H, s.hn = at<float>(hn), s.cn = at<float>(cn);
     s.keep = keep, s.gates = at<float>(gates), s.cells = at<float>(cells), s.threads = borrowed.threads;
     const nb::gil_scoped_release others_run;
+    if (run_at_once(shape.weights, s)) return;
     const Packed weights = kernels_for(multiply_adds(shape.weights.cell, shape.steps(), D, H), H, keep)->pack(shape.weights, s.threads);
     s.weights = &weights;
     run(s);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "answers.hpp"
+#include "at_once.hpp"
 #include "backward.hpp"
 #include "forward.hpp"
 #include "gru.hpp"
@@ -27,6 +28,14 @@ void run_forward(const Forward &f) {
         case Cell::rnn: return forward(f, Rnn{f.weights->activation});
         case Cell::lstm: return forward(f, Lstm{});
         default: return forward(f, Gru{});
+    }
+}
+
+void run_once(const Once &o) {
+    switch (o.weights->cell) {
+        case Cell::rnn: return AtOnce<Rnn>(o, Rnn{o.weights->activation})();
+        case Cell::lstm: return AtOnce<Lstm>(o, Lstm{})();
+        default: return AtOnce<Gru>(o, Gru{})();
     }
 }
 
@@ -167,7 +176,7 @@ void move_all(const Move &by, const float *g, float *w, float *m, float *v, int6
 #define ELMAN_TEXT(x) #x
 #define ELMAN_NAME(x) ELMAN_TEXT(x)
 extern const Kernels table;
-const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_backward, run_step, pack_linear, linear, linear_back, softmax,
+const Kernels table = {ELMAN_NAME(ELMAN_ISA), pack,        run_forward, run_once, run_backward, run_step, pack_linear, linear, linear_back, softmax,
                        log_softmax,           nll, add,         take_max,    divide,       multiply,    scale,  map, pool_tree,
                        embed_rows,            drop_some,   pool_back_rows, pool_some, pool_some_back, spread_some, squares_of, catch_up_rows, move_some, move_all, sum_rows};
 

@@ -101,6 +101,17 @@ struct Forward {
     int threads;
 };
 
+// One step of B rows with weights that are packed for it alone. Nothing may alias but hn, cn and h0, c0.
+struct Once {
+    const Weights *weights;
+    int64_t B;
+    const float *x;           // (B, D)
+    const float *h0, *c0;     // (B, H) or null: noughts; c0: LSTM only
+    float *out, *hn, *cn;     // (B, H): written
+    float *gates, *cells;     // as `Forward` has them
+    int threads;
+};
+
 // Backward over time. Gradients are added up from noughts: every output is overwritten.
 struct Backward {
     const Weights *weights;
@@ -143,6 +154,7 @@ struct Kernels {
     const char *name;
     Packed (*pack)(const Weights &, int threads);
     void (*forward)(const Forward &);
+    void (*once)(const Once &);
     void (*backward)(const Backward &);
     // One step of S rows: x (S, D), h (S, H) and c (S, padded H; LSTM only) move on. `sums` is a place for
     // S * gate_width floats, `h_next` for S * H; both are overwritten, h_next with the new h.

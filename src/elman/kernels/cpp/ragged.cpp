@@ -144,6 +144,17 @@ struct Inputs {
 
 }  // namespace
 
+namespace {
+
+// Whether weights that are packed for one run alone are sooner met block by block, anew at each of its steps: those of one
+// step are, and those of two for a few rows, if they would be read from far away when they are packed.
+bool worth_at_once(const Weights &w, int64_t T, int64_t B) {
+    constexpr int64_t few_rows = 12;
+    return B > 0 && (T == 1 || (T == 2 && B <= few_rows && !stay_near((w.D + w.H) * gates_of(w.cell) * w.H)));
+}
+
+}  // namespace
+
 double multiply_adds(Cell cell, int64_t M, int64_t D, int64_t H) {
     return static_cast<double>(M) * static_cast<double>(gates_of(cell) * H * (D + H));
 }
@@ -170,6 +181,22 @@ void run(const Scan &scan) {
     hn.hand_over(), cn.hand_over();
     if (direct) r.clear_beyond(scan.out, H);
     else r.scatter(f.out, H, scan.out, scan.out_stride);
+}
+
+bool run_at_once(const Weights &weights, const Scan &s) {
+    const int64_t T = s.layout.T, B = s.layout.B, H = weights.H, D = weights.D;
+    if (!worth_at_once(weights, T, B) || s.layout.lengths || !s.x || s.table_rows || s.reset || s.out_stride != H) return false;
+    Once once{&weights, B, s.x, s.h0, s.c0, s.out, s.hn, s.cn, s.keep ? s.gates : nullptr, s.keep ? s.cells : nullptr,
+              threads_for(s.threads, weights.cell, T * B, D, H)};
+    const Kernels *const kernels = kernels_for(multiply_adds(weights.cell, T * B, D, H), H, s.keep);
+    for (int64_t n = 0; n < T; ++n, once.h0 = s.hn, once.c0 = s.cn) {
+        const int64_t first = (s.layout.reverse ? T - 1 - n : n) * B;  // row
+        once.x = s.x + first * D, once.out = s.out + first * H;
+        if (once.gates) once.gates = s.gates + first * kept_gates(weights.cell, H);
+        if (once.cells) once.cells = s.cells + first * kept_cells(weights.cell, H);
+        kernels->once(once);
+    }
+    return true;
 }
 
 void run_back(const BackScan &scan) {

@@ -63,6 +63,8 @@ struct Scan {
     float *gates, *cells;     // null where the cell keeps none
 };
 void run(const Scan &scan);
+// The same with weights that are packed for this run alone; false: nothing was done, it is sooner done with packed ones.
+bool run_at_once(const Weights &weights, const Scan &scan);
 
 struct BackScan {
     const Weights *weights;

@@ -91,6 +91,22 @@ struct Place {
     }
 };
 
+// The sums of a tile become gates and states: `corner` is the place of its first row and panel, but for the rows' `own` sums.
+template <class C, int P, int MR>
+ELMAN_INLINE void finish_tile(const C &cell, Tile<P, MR, C::vectors> &acc, bool keep, float *const (&own)[MR], const Place<true> &corner,
+                              int64_t H, bool whole) {
+    const ptrdiff_t c_size = padded(H);
+    const auto finish = [&](auto all) ELMAN_IN_PLACE {
+        cell.finish(acc, keep, [&](int p, int i) ELMAN_IN_PLACE {
+            const int right = p * C::units;
+            return Place<all>{own[i] + p * C::saved, corner.h + i * H + right, corner.c + i * c_size + right,
+                              corner.c_next + i * c_size + right, corner.h_next + i * H + right, corner.left - right};
+        });
+    };
+    if (whole) finish(std::true_type());
+    else finish(std::false_type());
+}
+
 // One step: what it reads and writes, row 0 of each.
 template <class C>
 struct Step {
@@ -155,15 +171,7 @@ struct Step {
         else chain_of_tile<C::between>(acc, rows, H, weights + at, panel_size, C::width, H, soon);
         const Place<true> corner{nullptr, h + row * H + unit, c + row * c_size + unit, c_next + row * c_size + unit,
                                  h_next + row * H + unit, H - unit};
-        const auto finish = [&](auto whole) ELMAN_IN_PLACE {
-            cell.finish(acc, keep, [&](int p, int i) ELMAN_IN_PLACE {
-                const int right = p * C::units;
-                return Place<whole>{own[i] + p * C::saved, corner.h + i * H + right, corner.c + i * c_size + right,
-                                    corner.c_next + i * c_size + right, corner.h_next + i * H + right, corner.left - right};
-            });
-        };
-        if ((panel + P) * C::units <= H) finish(std::true_type());
-        else finish(std::false_type());
+        finish_tile(cell, acc, keep, own, corner, H, (panel + P) * C::units <= H);
     }
 
     // the sums begin with the biases and W_ih x

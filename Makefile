@@ -34,6 +34,7 @@ bench: $(READY)  ## ours beside the other program, in one run
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/predict.py
 	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/steps.py
 	$(BIN)/python benchmarks/learning.py
 	$(BIN)/python benchmarks/anywhere.py
 

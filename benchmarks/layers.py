@@ -115,32 +115,6 @@ def ragged() -> list[dict[str, object]]:
     return sorted(rows, key=lambda row: row["times"])
 
 
-def one_step() -> list[dict[str, object]]:
-    """A single step of the cells, without gradients and with."""
-    rows = []
-    torch.set_num_threads(1)
-    for kind, H, B in itertools.product(KINDS, (32, 128) if QUICK else (32, 128, 512), (1, 8)):
-        theirs, ours = pair(kind + "Cell", H, H)
-        x, grad = torch.randn(B, H), torch.randn(B, H)
-        for which, run in (("forward", step), ("both", learn_step)):
-            found = in_turn(
-                lambda m=ours, x=x, f=run, g=grad: f(m, x, g), lambda m=theirs, x=x, f=run, g=grad: f(m, x, g)
-            )
-            rows.append({"cell": kind, "B": B, "H": H, "pass": which, **found})
-    return sorted(rows, key=lambda row: row["times"])
-
-
-def step(cell: nn.Module, x: torch.Tensor, _: torch.Tensor) -> None:
-    with torch.no_grad():
-        cell(x)
-
-
-def learn_step(cell: nn.Module, x: torch.Tensor, grad: torch.Tensor) -> None:
-    cell.zero_grad()
-    out = cell(x)
-    (out[0] if isinstance(out, tuple) else out).backward(grad)
-
-
 def means(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     """Geometric means of each cell and pass, and the small cells that are promised most."""
     found = []
@@ -161,7 +135,6 @@ def main() -> None:
     found = {
         "Geometric means of torch.nn's time over ours": means(rows),
         "Ragged batches against a PackedSequence, forward + backward": ragged(),
-        "One step of the cells": one_step(),
         "Every size, slowest first": rows,
     }
     text = "\n".join(markdown(title, part) for title, part in found.items())

@@ -67,6 +67,21 @@ def test_two_steps_of_far_weights(kind, B):
     assert all_equal(parts_of(final), parts_of(last))
 
 
+@needs_kernels
+@pytest.mark.parametrize("kind", CELLS)
+def test_gradients_of_two_steps_of_far_weights(kind):
+    layer, x = made(kind, 40, 1100, bidirectional=True), torch.randn(2, 3, 40)
+    first = state_of(kind, 2, 3, 1100)
+    found = []
+    for lengths in (None, torch.full((3,), 2)):
+        layer.zero_grad()
+        given = x.clone().requires_grad_()
+        out, last = layer(given, first, lengths=lengths)
+        (out.sin().sum() + sum(part.cos().sum() for part in parts_of(last))).backward()
+        found.append([given.grad, *(w.grad.clone() for w in layer.parameters())])
+    assert all_equal(*found)
+
+
 @pytest.mark.parametrize("T", [1, 2])
 @pytest.mark.parametrize(("D", "H", "B"), [(3, 5, 1), (33, 40, 7), (64, 65, 2), (31, 32, 33)])
 @pytest.mark.parametrize("kind", CELLS)

@@ -70,8 +70,8 @@ struct Data {
     }
 };
 
-// With `nought` no first state is given, and nobody asks for its gradient.
-Result by_kernel(const Case &c, const Data &d, int threads, bool nought = false) {
+// With `nought` no first state is given, and nobody asks for its gradient; `at_once`: weights are packed for the run alone.
+Result by_kernel(const Case &c, const Data &d, int threads, bool nought = false, bool at_once = false) {
     Weights w{c.cell, c.activation, c.D, c.H, d.w_ih.data(), d.w_hh.data(), c.biases ? d.b_ih.data() : nullptr,
               c.biases ? d.b_hh.data() : nullptr};
     const Packed packed = kernels()->pack(w, threads);
@@ -86,7 +86,8 @@ Result by_kernel(const Case &c, const Data &d, int threads, bool nought = false)
     const auto TB = static_cast<size_t>(c.T * c.B);
     const Floats gates(TB * static_cast<size_t>(kept_gates(c.cell, c.H))), cells(TB * static_cast<size_t>(kept_cells(c.cell, c.H)));
     s.keep = true, s.gates = gates.data(), s.cells = cells.data();
-    run(s);
+    if (at_once) s.layout.lengths = nullptr, expect(run_at_once(w, s), "one step meets its weights as they are packed");
+    else run(s);
     r.d_x.assign(c.one_hot ? 0 : d.x.size(), NAN), r.d_w_ih.assign(d.w_ih.size(), NAN), r.d_w_hh.assign(d.w_hh.size(), NAN);
     r.d_b_ih.assign(c.biases ? d.b_ih.size() : 0, NAN), r.d_b_hh.assign(c.biases ? d.b_hh.size() : 0, NAN);
     r.d_h0.assign(nought ? 0 : BH, NAN), r.d_c0.assign(c.cell == Cell::lstm && !nought ? BH : 0, NAN);
@@ -211,6 +212,22 @@ void recurrences() {
             for (int64_t &n : c.lengths) n = ragged ? static_cast<int64_t>(random_bits() % 6) : 5;
             one_case(c);
         }
+}
+
+// Weights that are met as they are packed: the same bits as with packed ones.
+void single_steps() {
+    for (const Cell cell : {Cell::rnn, Cell::lstm, Cell::gru})
+        for (const int64_t H : {1, 17, 64})
+            for (const int64_t B : {1, 2, 7, 13})
+                for (const bool nought : {false, true}) {
+                    const Case c{cell, Activation::tanh, 1, B, 35, H, nought, false, false, B != 2, std::vector<int64_t>(static_cast<size_t>(B), 1)};
+                    const Data d(c);
+                    const Result wanted = by_kernel(c, d, 1, nought);
+                    for (const char *name : kernels_available()) {
+                        choose_kernels(name);
+                        for (const int threads : {1, 2}) expect(by_kernel(c, d, threads, nought, true) == wanted, "one step at once");
+                    }
+                }
 }
 
 // Nodes that go on from others, more at each step than began: every node is one step from its parent.
@@ -463,6 +480,7 @@ int main() {
     poison = true;
     recurrences();
     states_of_noughts();
+    single_steps();
     trees();
     steps_and_answers();
     rows_of_tables();

@@ -34,7 +34,7 @@ class AtOnce {
 
   private:
     static constexpr bool has_c = C::kind == Cell::lstm;
-    static constexpr int most_rows = std::min(rows_of(C::vectors), 6);  // of a tile: more would not be sooner there
+    static constexpr int most_rows = std::min(rows_of(C::vectors), 8);  // of a tile: more would not be sooner there
     static Floats floats(int64_t n) { return Floats(static_cast<size_t>(n)); }
     const float *h() const { return noughts_.size() ? noughts_.data() : o_.h0; }
     const float *c() const { return first_c_.size() ? first_c_.data() : o_.c0; }  // (B, padded H)

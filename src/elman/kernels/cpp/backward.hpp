@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -9,8 +10,17 @@
 #include "chunk.hpp"
 #include "pack.hpp"
 #include "product.hpp"
+#include "straight.hpp"
 
 namespace elman::ELMAN_ISA {
+
+// the gates in the order in which d_a has them
+template <class C>
+constexpr std::array<int, Slots<C>::side> in_turn(bool side_of_x) {
+    if constexpr (C::kind == Cell::lstm) return {0, 1, 2, 3};
+    else if constexpr (C::kind == Cell::rnn) return {0};
+    else return side_of_x ? std::array<int, 3>{2, 0, 1} : std::array<int, 3>{0, 1, 2};
+}
 
 template <class C>
 class Back {
@@ -20,6 +30,7 @@ class Back {
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(whole_blocks(row_size_)),
           groups_(b.reset || b.threads == 1 || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)),
           halves_(rows_, groups_),
+          straight_(rows_.steps() == 1 && !b.reset && rows_.B <= few_rows),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)),
           from_nought_(b.from_nought && !b.reset && rows_.steps() ? rows_.count[rows_.time(0)] : 0) {}
 
@@ -28,7 +39,8 @@ class Back {
         for (int64_t to = rows_.steps(); to > 0;) {
             const Chunk chunk = chunk_before(rows_, to, wanted_);
             list_rows(chunk);
-            if (own_rows_) rows_apart(chunk);
+            if (straight_) one_step(chunk);
+            else if (own_rows_) rows_apart(chunk);
             else rows_together(chunk);
             done_ += chunk.high - chunk.low;
             to = chunk.from;
@@ -38,6 +50,9 @@ class Back {
 
   private:
     static constexpr bool has_c = C::kind == Cell::lstm, is_gru = C::kind == Cell::gru;
+    // the gates in the order in which d_a has them on the side of h, and of x
+    static constexpr std::array<int, Slots<C>::side> gates_of_h = in_turn<C>(false), gates_of_x = in_turn<C>(true);
+    static constexpr int64_t few_rows = 64;  // whose one step is over sooner than its weights would be packed
 
     static int64_t whole_blocks(int64_t floats_a_row) { return std::max(block, half_of_cache() / (16 * floats_a_row) / block * block); }
 
@@ -66,17 +81,40 @@ class Back {
         partial_hh_ = Floats(static_cast<size_t>(chunks && b_.d_w_hh ? lines * H_ : 0));
         bias_ = noughts(row_size_);
         bias_partial_ = noughts(row_size_);
-        if constexpr (is_gru) {
-            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2}, b_.threads);
-            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {2, 0, 1}, b_.threads);
-        } else if constexpr (has_c) {
-            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0, 1, 2, 3}, b_.threads);
-            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0, 1, 2, 3}, b_.threads);
-        } else {
-            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, {0}, b_.threads);
-            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, {0}, b_.threads);
+        if (!straight_) {
+            back_h_ = pack_transposed<C>(w_.w_hh, H_, H_, gates_of_h, b_.threads);
+            if (b_.d_x) back_x_ = pack_transposed<C>(w_.w_ih, H_, D, gates_of_x, b_.threads);
         }
         if (b_.ids) by_symbol_ = noughts(D * row_size_);
+    }
+
+    // Parts share units, then columns: those of the state's gradients, of the weights', of the input's.
+    void one_step(const Chunk &chunk) {
+        const int64_t rows = chunk.high - chunk.low;
+        Meeting meeting;
+        parallel(b_.threads, [&](int part, int parts) {
+            const auto share = [&](int64_t size, int n) { return std::min(size, (size + W - 1) / W * n / parts * W); };
+            through_gates_of(0, 0, 0, rows, panels_ * part / parts, panels_ * (part + 1) / parts);
+            meeting.wait(parts);
+            if (b_.first_wanted) back_to_h(rows, share(H_, part), share(H_, part + 1));
+            weight_gradients(chunk, part, parts);
+            if (!b_.d_x) return;
+            const int64_t from = share(w_.D, part), to = share(w_.D, part + 1);
+            for (int64_t row = 0; row < rows; ++row) std::fill(b_.d_x + row * w_.D + from, b_.d_x + row * w_.D + to, 0.0f);
+            Straight{read(0, false), w_.w_ih, H_, w_.D, gates_of_x.data(), Slots<C>::side}(b_.d_x, w_.D, rows, from, to);
+        });
+    }
+
+    // as `past_weights` does it
+    void back_to_h(int64_t rows, int64_t from, int64_t to) {
+        Straight back{read(0, true), w_.w_hh, H_, H_, gates_of_h.data(), Slots<C>::side};
+        for (int64_t row = 0; row < rows && !is_gru; ++row) std::fill(r_h_.data() + row * Hp_ + from, r_h_.data() + row * Hp_ + to, 0.0f);
+        if (rows > 1) return back(r_h_.data(), Hp_, rows, from, to);
+        back.chains = 4, back.plane = Hp_;
+        const Floats planes = noughts(4 * Hp_);
+        back(planes.data(), Hp_, 1, from, to);
+        const float *c = planes.data();
+        for (int64_t j = from; j < to; ++j) r_h_.data()[j] += (c[j] + c[Hp_ + j]) + (c[2 * Hp_ + j] + c[3 * Hp_ + j]);
     }
 
     void rows_apart(const Chunk &chunk) {
@@ -434,6 +472,7 @@ class Back {
     const int64_t wanted_;  // rows of a chunk: a block that is cut reads and writes its sums once more
     const int groups_;  // of rows
     const Halves halves_;
+    const bool straight_;  // whether it is one step of a few rows, whose weights are read as their user holds them
     const bool own_rows_;  // whether each group of rows goes through the steps on its own
     const int64_t from_nought_;  // so many rows, the last of the sums, meet a state of noughts: nothing is added for them
     Floats r_h_, r_c_, first_c_, tanh_c_, d_a_, back_h_, back_x_, partial_ih_, partial_hh_, bias_, bias_partial_, by_symbol_;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <algorithm>
-#include <initializer_list>
+#include <array>
 
 #include "chunk.hpp"
 #include "tile.hpp"
@@ -21,7 +21,7 @@ struct Slots {
 
 // [panel of 32 columns][slot][unit][32]: W as d_a meets it, gates of `slots` in this order
 template <class C>
-Floats pack_transposed(const float *w, int64_t H, int64_t columns, std::initializer_list<int> gates, int threads) {
+Floats pack_transposed(const float *w, int64_t H, int64_t columns, const std::array<int, Slots<C>::side> &gates, int threads) {
     const Slots<C> slots(H);
     const int64_t count = (columns + 31) / 32, lines = slots.count * slots.units;
     Floats out(static_cast<size_t>(count * lines * 32));

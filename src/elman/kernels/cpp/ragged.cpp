@@ -142,10 +142,6 @@ struct Inputs {
     const uint8_t *reset = nullptr;
 };
 
-}  // namespace
-
-namespace {
-
 // Whether weights that are packed for one run alone are sooner met block by block, anew at each of its steps: those of one
 // step are, and those of two for a few rows, if they would be read from far away when they are packed.
 bool worth_at_once(const Weights &w, int64_t T, int64_t B) {

@@ -33,7 +33,7 @@ def all_equal(found, wanted):
 
 @needs_kernels
 @pytest.mark.parametrize("given", [False, True])
-@pytest.mark.parametrize("B", [1, 2, 7, 33])
+@pytest.mark.parametrize("B", [1, 2, 7, 33, 65])
 @pytest.mark.parametrize(("D", "H"), SIZES)
 @pytest.mark.parametrize("kind", CELLS)
 def test_one_step_at_a_time_gives_the_bits_of_many(kind, D, H, B, given):

@@ -143,10 +143,12 @@ struct Inputs {
 };
 
 // Whether weights that are packed for one run alone are sooner met block by block, anew at each of its steps: those of one
-// step are, and those of two for a few rows, if they would be read from far away when they are packed.
+// step are, unless its rows are so many that packing hardly counts; and those of two steps of a few rows, if they would be
+// read from far away when they are packed.
 bool worth_at_once(const Weights &w, int64_t T, int64_t B) {
-    constexpr int64_t few_rows = 12;
-    return B > 0 && (T == 1 || (T == 2 && B <= few_rows && !stay_near((w.D + w.H) * gates_of(w.cell) * w.H)));
+    constexpr int64_t of_one_step = 64, of_two = 12;  // rows
+    if (B < 1 || B > of_one_step) return false;
+    return T == 1 || (T == 2 && B <= of_two && !stay_near((w.D + w.H) * gates_of(w.cell) * w.H));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace elman::ELMAN_ISA {
 
 // the gates in the order in which d_a has them
 template <class C>
-constexpr std::array<int, Slots<C>::side> in_turn(bool side_of_x) {
+constexpr std::array<int, Slots<C>::side> order_of_gates(bool side_of_x) {
     if constexpr (C::kind == Cell::lstm) return {0, 1, 2, 3};
     else if constexpr (C::kind == Cell::rnn) return {0};
     else return side_of_x ? std::array<int, 3>{2, 0, 1} : std::array<int, 3>{0, 1, 2};
@@ -30,7 +30,7 @@ class Back {
           panels_(panels_of_units<C>(H_)), row_size_(panels_ * C::saved), wanted_(whole_blocks(row_size_)),
           groups_(b.reset || b.threads == 1 || !rows_.steps() ? 1 : groups_of_rows(rows_.B, 2 * row_size_ + 3 * H_ + w_.D, b.threads)),
           halves_(rows_, groups_),
-          straight_(rows_.steps() == 1 && !b.reset && rows_.B <= few_rows),
+          straight_(rows_.steps() == 1 && !b.reset && rows_.B <= rows_of_one_step),
           own_rows_(groups_ > 1 && worth_own_rows(halves_, std::max(w_.D, H_) * row_size_)),
           from_nought_(b.from_nought && !b.reset && rows_.steps() ? rows_.count[rows_.time(0)] : 0) {}
 
@@ -51,8 +51,8 @@ class Back {
   private:
     static constexpr bool has_c = C::kind == Cell::lstm, is_gru = C::kind == Cell::gru;
     // the gates in the order in which d_a has them on the side of h, and of x
-    static constexpr std::array<int, Slots<C>::side> gates_of_h = in_turn<C>(false), gates_of_x = in_turn<C>(true);
-    static constexpr int64_t few_rows = 64;  // whose one step is over sooner than its weights would be packed
+    static constexpr std::array<int, Slots<C>::side> gates_of_h = order_of_gates<C>(false), gates_of_x = order_of_gates<C>(true);
+    static constexpr int64_t rows_of_one_step = 64;  // whose one step is over sooner than its weights would be packed
 
     static int64_t whole_blocks(int64_t floats_a_row) { return std::max(block, half_of_cache() / (16 * floats_a_row) / block * block); }
 

@@ -69,7 +69,7 @@ def test_the_kernels_under_sanitizers(sane, tmp_path):
     jobs += [
         [*sane, "-c", str(file), "-o", str(tmp_path / f"{file.stem}.o")]
         for file in [
-            *(SOURCES / f"{name}.cpp" for name in ("pool", "choose", "ragged", "stepper")),
+            *(SOURCES / f"{name}.cpp" for name in ("pool", "memory", "choose", "ragged", "stepper")),
             TESTS / "test_kernels.cpp",
         ]
     ]

@@ -18,7 +18,7 @@ using namespace elman;
 
 namespace {
 
-constexpr int abi = 10;  // the boundary between Python and C++; kernels/native.py names the same number
+constexpr int abi = 11;  // the boundary between Python and C++; kernels/native.py names the same number
 constexpr const char *version = ELMAN_VERSION;  // the package's own, from pyproject.toml by way of CMake
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))

@@ -15,7 +15,7 @@ import numpy as np
 
 from elman.errors import UsageError
 
-ABI = 10
+ABI = 11
 """The version of the boundary between Python and C++; a module of another one is left alone."""
 
 TWIN = "numpy"

@@ -1,6 +1,9 @@
 #include "tensors.hpp"
 
+#include <nanobind/ndarray.h>
+
 #include <initializer_list>
+#include <memory>
 
 #include "addresses.hpp"
 #include "cpp/ragged.hpp"
@@ -162,11 +165,21 @@ bool backward_of(int cell, int activation, bool reverse, const nb::tuple &saved,
     return true;
 }
 
+// A tensor (M, n) of numbers that stand in memory of ours, which goes back to the shelf with it; not cleared.
+nb::ndarray<nb::pytorch, float, nb::ndim<2>> room(int64_t M, int64_t n) {
+    auto own = std::make_unique<Floats>(static_cast<size_t>(M * n));
+    float *const numbers = own->data();
+    const nb::capsule owner(own.get(), [](void *p) noexcept { delete static_cast<Floats *>(p); });
+    own.release();
+    return {numbers, {static_cast<size_t>(M), static_cast<size_t>(n)}, owner};
+}
+
 }  // namespace
 
 void bind_tensors(nb::module_ &module) {
     module.def("open_tensors", &open_tensors, "Tell the types of torch's tensors and parameters; whether the other functions can read them.");
     module.def("takes", &takes, "Whether forward_of takes (x, four weights, h0, c0, lengths): float32 or symbols on the CPU, in one piece.");
     module.def("forward_of", &forward_of, "forward_at for tensors, the last five being written; False: nothing was done, go by addresses.");
+    module.def("room", &room, "A fresh tensor (M, n) of float32 whose memory is kept for the next one when it goes.");
     module.def("backward_of", &backward_of, "backward_at for tensors (saved, their gradients, and what is written, None where not wanted).");
 }

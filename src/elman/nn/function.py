@@ -31,6 +31,8 @@ Given = tuple[
 """What goes in: x, the four weights, h0, c0, the lengths."""
 TENSORS = compiled.module is not None and compiled.module.open_tensors(Tensor, torch.nn.Parameter)
 """Whether the compiled module can read torch's tensors themselves (torch 2.10 and later)."""
+LARGE = 1 << 20
+"""Numbers of a tensor from which on its memory is worth keeping."""
 LENT = compiled.module is not None and lend_threads(compiled.module)
 """Whether the kernels run on torch's own threads where they go by torch's number of them."""
 
@@ -145,7 +147,7 @@ def forward(
     cn = torch.empty(*states) if how.kind == LSTM else None
     gates = kept_cells = None
     if keep:
-        gates, kept_cells = _kept(how.kind, steps, H, torch.zeros if clear else torch.empty)
+        gates, kept_cells = _kept(how.kind, steps, H, torch.zeros if clear else _room)
     made = (out, hn, cn, gates, kept_cells)
     try:
         if how.rows or not TENSORS or not compiled.module.forward_of(*how[:3], given, made, keep, threads()):
@@ -157,6 +159,12 @@ def forward(
 
 def _kept(kind: int, steps: int, H: int, fresh: Any) -> list[Tensor | None]:
     return [fresh(steps, n) if n else None for n in compiled.module.kept(kind, H)]
+
+
+def _room(rows: int, n: int) -> Tensor:
+    """A fresh tensor; a large one in memory that calls leave to each other."""
+    room: Tensor = compiled.module.room(rows, n) if rows * n > LARGE else torch.empty(rows, n)
+    return room
 
 
 def _forward_by_addresses(how: How, given: Given, made: tuple[Tensor | None, ...], keep: bool) -> None:

@@ -474,9 +474,29 @@ void processors_of_parts() {
 #endif
 }
 
+// The sanitizer gives freed memory to nobody for a while: what is found at the same place again was kept.
+void kept_memory() {
+    const auto place_of = [](size_t floats) { return Floats(floats).data(); };  // and leaves it
+    constexpr size_t small = 1 << 20, large = 12 << 20;
+    const float *const first = place_of(small);
+    expect(place_of(small) == first, "a block is kept for the next call");
+    expect(place_of(small * 9 / 10) == first, "for one that needs a little less too");
+    expect(place_of(small / 2) != first, "but not for a small one");
+    const float *const much = place_of(large);
+    Floats again(large);
+    expect(again.data() == much, "so is one that the system may take");
+    std::fill_n(again.data(), large, 1.0f);
+    expect(again.data()[0] == 1.0f && again.data()[large - 1] == 1.0f, "and holds what is written to it");
+    std::vector<Floats> others;
+    for (int i = 0; i < 16; ++i) others.emplace_back(small / 4);
+    others.clear();
+    expect(place_of(small) != first, "the oldest make room");
+}
+
 }  // namespace
 
 int main() {
+    kept_memory();
     poison = true;
     recurrences();
     states_of_noughts();

@@ -31,7 +31,8 @@ enum class Cell { rnn, lstm, gru };
 inline int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
 enum class Activation { tanh, relu, identity };
 
-// Memory for floats, aligned to a cache line and not cleared. With `poison` (tests) it starts as NaN.
+// Memory for floats, aligned to a cache line and not cleared; large blocks are kept for whoever needs as much next, but the
+// system may take them. With `poison` (tests) it starts as NaN.
 class Floats {
   public:
     Floats() = default;

@@ -1,14 +1,12 @@
 // A few threads that wait for work. They live as long as the process; a forked child starts its own.
 #include <pthread.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
-#include <limits>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -162,7 +160,6 @@ void mind_forks() {
 
 }  // namespace
 
-bool poison = false;
 
 void lend_threads(const Lender &given) { mind_forks(), lender = given; }
 
@@ -201,89 +198,6 @@ int64_t half_of_cache() {
     if (size >= (64 << 10)) return size / 2;
 #endif
     return 256 << 10;
-}
-
-namespace {
-
-// Large blocks that were freed lately: what a call needs, the next one needs too, and fresh pages cost more than the
-// work on them. Whoever finds it in use goes without.
-class Shelf {
-  public:
-    void *take(size_t bytes) {
-        if (bytes < least || in_use_.test_and_set(std::memory_order_acquire)) return nullptr;
-        void *found = nullptr;
-        for (Block &block : blocks_)
-            if (block.memory && block.bytes >= bytes && block.bytes <= bytes + bytes / 4) {
-                found = block.memory, kept_ -= block.bytes, block = {};
-                break;
-            }
-        in_use_.clear(std::memory_order_release);
-        return found;
-    }
-
-    // true if it is kept
-    bool put(void *memory, size_t bytes) {
-        if (bytes < least || in_use_.test_and_set(std::memory_order_acquire)) return false;
-        bool kept = false;
-        for (Block &block : blocks_)
-            if (!block.memory && kept_ + bytes <= most) {
-                block = {memory, bytes}, kept_ += bytes, kept = true;
-                break;
-            }
-        in_use_.clear(std::memory_order_release);
-        return kept;
-    }
-
-  private:
-    static constexpr size_t least = 64 << 10, most = 32 << 20;
-    struct Block {
-        void *memory;
-        size_t bytes;
-    };
-    Block blocks_[16] = {};
-    size_t kept_ = 0;
-    std::atomic_flag in_use_ = ATOMIC_FLAG_INIT;
-};
-
-Shelf shelf;
-
-}  // namespace
-
-void ask_for_large_pages(const float *memory, int64_t floats) {
-#if defined(MADV_HUGEPAGE)
-    constexpr int64_t worth_it = 4 << 20;  // bytes; NumPy asks from here on too
-    constexpr int64_t too_much = 64 << 20;  // a virtual machine's host may have taken them back: a millisecond each
-    constexpr uintptr_t page = 4096;
-    const int64_t bytes = floats * static_cast<int64_t>(sizeof(float));
-    if (!memory || bytes < worth_it || bytes > too_much) return;
-    const auto begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
-    const auto end = reinterpret_cast<uintptr_t>(memory + floats) / page * page;
-    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
-#endif
-}
-
-// two words in front of the floats: malloc's pointer and how much it gave
-void Floats::Free::operator()(float *p) const {
-    void *whole = reinterpret_cast<void **>(p)[-1];
-    if (poison || !shelf.put(whole, reinterpret_cast<size_t *>(p)[-2])) std::free(whole);
-}
-
-// malloc knows small blocks by heart, aligned_alloc does not: align by hand
-Floats::Floats(size_t size) : size_(size) {
-    if (!size) return;
-    const size_t bytes = (size * sizeof(float) + 63) / 64 * 64 + 128;
-    void *whole = poison ? nullptr : shelf.take(bytes);
-    size_t given = bytes;
-    if (!whole) whole = std::malloc(bytes);
-    else given = reinterpret_cast<size_t *>((reinterpret_cast<uintptr_t>(whole) + 64 + 63) / 64 * 64)[-2];
-    if (!whole) throw std::bad_alloc();
-    const auto start = (reinterpret_cast<uintptr_t>(whole) + 64 + 63) / 64 * 64;
-    reinterpret_cast<void **>(start)[-1] = whole;
-    reinterpret_cast<size_t *>(start)[-2] = given;
-    data_.reset(reinterpret_cast<float *>(start));
-    ask_for_large_pages(data_.get(), static_cast<int64_t>(size));
-    if (poison)
-        std::fill_n(data_.get(), (bytes - 128) / sizeof(float), std::numeric_limits<float>::quiet_NaN());
 }
 
 }  // namespace elman

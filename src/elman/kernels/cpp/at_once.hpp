@@ -129,9 +129,9 @@ class AtOnce {
                 load_sums(acc, sums + row * C::width + at);
                 float *gates[MR];
                 for (int i = 0; i < MR; ++i) gates[i] = own.gates + (row + i) * own.stride + at;
-                const Place<true> corner{nullptr, all.h() + first + at, all.c() + first_c + at, all.next_c() + first_c + at,
+                const Place<true> corner{nullptr, nullptr, all.h() + first + at, all.c() + first_c + at, all.next_c() + first_c + at,
                                          all.o_.out + first + at, H - panel * C::units - at};
-                finish_tile(all.cell_, acc, all.o_.gates, gates, corner, H, (panel + 1) * C::units <= H);
+                finish_tile(all.cell_, acc, all.o_.gates ? Keep::near : Keep::none, gates, gates, corner, H, (panel + 1) * C::units <= H);
             }
         }
     };

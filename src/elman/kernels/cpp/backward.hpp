@@ -153,7 +153,7 @@ class Back {
     // Whether the rows of step s - 1 go through their gates as soon as a tile of step s has its gradient, which is near then,
     // and while the next tile's product runs: in the same chunk, if no row ends there. An LSTM's have more to read than is saved.
     bool joins_step_before(const Chunk &chunk, int64_t s, int64_t first, int64_t end) const {
-        return !has_c && s > chunk.from && !b_.reset && end - first >= rows_of(Plain::vectors) && rows_.count[rows_.time(s - 1)] >= end;
+        return !has_c && s > chunk.from && !b_.reset && end - first >= shape_of<Plain::vectors>((H_ + 31) / 32).rows && rows_.count[rows_.time(s - 1)] >= end;
     }
     auto gates_before(int64_t s, int64_t m, int64_t first) {
         return [this, s, m, first](int64_t panel, int panels, int64_t row, int rows) {
@@ -168,7 +168,7 @@ class Back {
         for (int64_t s = chunk.to - 1, m = 0, count; s >= chunk.from; --s, m += count) {
             const int64_t at = rows_.offset[rows_.time(s)];
             count = rows_.count[rows_.time(s)];
-            const Shares shares(chunk.widest, rows_of(Plain::vectors), parts);  // the rows of the product that follows
+            const Shares shares(chunk.widest, shape_of<Plain::vectors>((H_ + 31) / 32).rows, parts);  // the rows of the product that follows
             const auto own = [&](int64_t now, int64_t row, int64_t from, int64_t end) {
                 for (int64_t tile = part; tile < shares.tiles; tile += parts)
                     through_gates_of(now, row, std::max(from, shares.first(tile)), std::min(end, shares.first(tile + 1)), 0, panels_);

@@ -45,7 +45,7 @@ class Run {
   public:
     Run(const Forward &f, const C &cell)
         : f_(f), w_(*f.weights), rows_(*f.rows), cell_(cell), H_(w_.H), Hp_(padded(w_.H)), panels_(panels_of_units<C>(w_.H)),
-          row_size_(panels_ * C::saved), keep_(f.gates != nullptr), mixes_(f.reset || f.parent),
+          row_size_(panels_ * C::saved), keep_(f.gates != nullptr), past_(keep_ && worth_past(f.gates, rows_.M * row_size_)), mixes_(f.reset || f.parent),
           wanted_(f.table_rows ? rows_.M : rows_ahead_of(row_size_, w_.D * row_size_)),
           widest_(rows_.steps() ? *std::max_element(rows_.count.begin(), rows_.count.end()) : 0),
           by_units_(!mixes_ && worth_units(widest_, panels_ * H_ * C::width)),
@@ -95,6 +95,12 @@ class Run {
         return one_pass_ && worth_one_pass(rows / parts, rows_of(C::vectors), (w_.D + H_) * panels_ * C::width);
     }
 
+    // Gates of some times the second cache have mostly left it when backward comes for them, and to store them there would
+    // first fetch what stood in their place. In vectors of whole lines alone: parts of lines would go to memory one by one.
+    static bool worth_past(const float *gates, int64_t floats) {
+        return W == 16 && C::gates > 1 && !stay_near(floats / 8) && reinterpret_cast<uintptr_t>(gates) % 64 == 0;
+    }
+
     int64_t most_rows() const {  // of a chunk whose input products are taken ahead
         int64_t most = 0;
         for (int64_t s = 0; s < rows_.steps();) {
@@ -123,7 +129,7 @@ class Run {
 
     // where what the rows from `first` on write after step s begins: gates if they are kept, else states; null: nowhere
     const float *written_after(int64_t s, int64_t first) const {
-        const bool last = s + 1 == rows_.steps(), of_gates = keep_ && C::gates > 1;
+        const bool last = s + 1 == rows_.steps(), of_gates = keep_ && C::gates > 1 && !past_;
         if (last) return of_gates || f_.parent ? nullptr : f_.hn + first * H_;
         const int64_t next = offset(s + 1) + first;
         return of_gates ? f_.gates + next * row_size_ : f_.out + next * H_;
@@ -135,7 +141,7 @@ class Run {
         const int64_t at = offset(s) + first, before = (s ? offset(s - 1) : 0) + first;
         float *c = !has_c ? nullptr : keep_ ? f_.cells + at * Hp_ : running() + first * Hp_;
         const float *x = one_pass ? f_.x + at * w_.D : nullptr;
-        Step<C> step{cell_, w_, keep_, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, nullptr, c, f_.out + at * H_};
+        Step<C> step{cell_, w_, !keep_ ? Keep::none : one_pass && past_ ? Keep::past : Keep::near, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, nullptr, c, f_.out + at * H_};
         if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
         if (one_pass && (s || keep_)) step.soon_written = written_after(s, first);  // a layer packed long ago brings its weights first
         step.from_nought = s == 0 && from_nought_;
@@ -157,6 +163,7 @@ class Run {
                 float *gates = keep_ ? sums_of(s, 0) : nullptr;
                 each_tile<C::vectors>(panels_, mine(s), last - first, 0, 1, step_of(s, first, mine(s), gates, true));
                 next = s + 1;
+                if (past_) end_stores_past();
                 continue;
             }
             for (int64_t done = 0; next < rows_.steps() && done + mine(next) <= most; done += mine(next++))
@@ -175,6 +182,7 @@ class Run {
         parallel(chunk.widest <= 2 ? 1 : f_.threads, [&](int part, int parts) {
             for (int64_t s = chunk.from; s < chunk.to; ++s)
                 each_tile<C::vectors>(panels_, count(s), chunk.widest, part, parts, step_at(s, chunk, sums, one_pass));
+            if (past_) end_stores_past();
         });
     }
 
@@ -197,7 +205,10 @@ class Run {
             const int threads = n < worth_sharing ? 1 : f_.threads;
             Step<C> step = step_at(s, chunk, sums, one_pass);
             if ((f_.parent && s) || any_reset(f_.reset, offset(s), n)) mix(step, s, threads);
-            parallel(threads, [&](int part, int parts) { each_tile<C::vectors>(panels_, n, n, part, parts, step); });
+            parallel(threads, [&](int part, int parts) {
+                each_tile<C::vectors>(panels_, n, n, part, parts, step);
+                if (past_) end_stores_past();
+            });
         }
     }
 
@@ -221,7 +232,8 @@ class Run {
     const Rows &rows_;
     const C &cell_;
     const int64_t H_, Hp_, panels_, row_size_;
-    const bool keep_, mixes_;  // whether backward follows; whether rows go on from other places than their own
+    const bool keep_, past_;   // whether backward follows; whether its gates are stored past the caches
+    const bool mixes_;         // whether rows go on from other places than their own
     const int64_t wanted_, widest_;
     const bool by_units_;
     const int groups_;  // of rows

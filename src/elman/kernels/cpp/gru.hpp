@@ -28,7 +28,7 @@ struct Gru {
 
     // The sums of P panels and MR rows become gates and states. `row` says where those of one panel and row stand.
     template <int P, int MR, class R>
-    ELMAN_INLINE void finish(Tile<P, MR, 3> &acc, bool keep, const R &row) const {
+    ELMAN_INLINE void finish(Tile<P, MR, 3> &acc, Keep keep, const R &row) const {
         constexpr int N = P * MR;
         Vec r[N], z[N], n[N];
         ELMAN_UNROLL
@@ -39,7 +39,7 @@ struct Gru {
             const auto at = row(k / MR, k % MR);
             const Vec q = acc[k / MR][k % MR][2];
             n[k] = fma(r[k], q, load(at.sums + 32));
-            if (keep) store(at.sums, r[k]), store(at.sums + 48, q);
+            keep_gate(keep, at.gates, r[k]), keep_gate(keep, at.gates + 48, q);
         }
         sigmoid_all(z);
         tanh_all(n);
@@ -47,7 +47,7 @@ struct Gru {
         for (int k = 0; k < N; ++k) {
             const auto at = row(k / MR, k % MR);
             at.give(fma(z[k], at.state() - n[k], n[k]));
-            if (keep) store(at.sums + 16, z[k]), store(at.sums + 32, n[k]);
+            keep_gate(keep, at.gates + 16, z[k]), keep_gate(keep, at.gates + 32, n[k]);
         }
     }
 

@@ -24,7 +24,7 @@ struct Lstm {
 
     // The sums of P panels and MR rows become gates and states. `row` says where those of one panel and row stand.
     template <int P, int MR, class R>
-    ELMAN_INLINE void finish(Tile<P, MR, 4> &acc, bool keep, const R &row) const {
+    ELMAN_INLINE void finish(Tile<P, MR, 4> &acc, Keep keep, const R &row) const {
         constexpr int N = P * MR;
         Vec i[N], f[N], g[N], o[N], t[N];
         ELMAN_UNROLL
@@ -40,7 +40,7 @@ struct Lstm {
             const auto at = row(k / MR, k % MR);
             t[k] = fma(f[k], load(at.c), i[k] * g[k]);
             store(at.c_next, t[k]);
-            if (keep) store(at.sums, i[k]), store(at.sums + 16, f[k]), store(at.sums + 32, g[k]);
+            keep_gate(keep, at.gates, i[k]), keep_gate(keep, at.gates + 16, f[k]), keep_gate(keep, at.gates + 32, g[k]);
         }
         sigmoid_all(o);
         tanh_all(t);
@@ -48,7 +48,7 @@ struct Lstm {
         for (int k = 0; k < N; ++k) {
             const auto at = row(k / MR, k % MR);
             at.give(o[k] * t[k]);
-            if (keep) store(at.sums + 48, o[k]);
+            keep_gate(keep, at.gates + 48, o[k]);
         }
     }
 

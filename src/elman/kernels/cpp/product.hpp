@@ -49,8 +49,8 @@ struct Ahead {
 // A tile's share of it: the lines of its rows, a part of them at each panel.
 class Share {
   public:
-    Share(const Ahead &ahead, int64_t row, int64_t rows, int64_t panel, int64_t panels)
-        : ahead_(ahead), row_(row), rows_(rows), panel_(panel), panels_(panels) { next(); }
+    Share(const Ahead &ahead, int64_t row, int64_t rows, int64_t panel, int64_t end, int64_t panels)
+        : ahead_(ahead), row_(row), rows_(rows), panel_(panel), end_panel_(end), panels_(panels) { next(); }
     ELMAN_INLINE void bring_some() {
         for (int n = 0; n < Ahead::lines_a_piece && line_ < end_; ++n) {
             __builtin_prefetch(line_, 0, 2);
@@ -71,11 +71,11 @@ class Share {
         if (array_ == ahead_.arrays) return;
         const ptrdiff_t size = ahead_.size[array_], all = rows_ * size;
         const float *from = ahead_.from[array_++] + row_ * size;
-        line_ = from + all * panel_ / panels_, end_ = from + all * (panel_ + 1) / panels_;
+        line_ = from + all * panel_ / panels_, end_ = from + all * end_panel_ / panels_;
     }
 
     const Ahead &ahead_;
-    const int64_t row_, rows_, panel_, panels_;
+    const int64_t row_, rows_, panel_, end_panel_, panels_;
     int array_ = 0;
     const float *line_, *end_;
 };
@@ -146,24 +146,25 @@ struct Product {
         else each([&](Vec &sum, int64_t i, int j) ELMAN_IN_PLACE { sum = load_some(from + i * start_stride + j, columns - column - j); });
         const float *w = panels + panel * panel_size + at;
         float *const to = y + column;
-        Share soon_rows(ahead, row, MR, panel, (columns + 31) / 32);
+        const int64_t panels_of_all = (columns + 31) / 32;
+        Share soon_rows(ahead, row, MR, panel, std::min(panel + P, panels_of_all), panels_of_all);
         const int64_t K = a.pieces * a.piece;
-        Soon soon = share_of_next(w, w + panel_size, K * Plain::width, at || !beyond ? Turn{} : turn, K);
+        Soon soon = share_of_next(w, w + P * panel_size, P * K * Plain::width, at || !beyond ? Turn{} : turn, K);
         const bool far = depth >= near_k;  // pieces of so many rows leave the first cache before they are read again
         const float *x = a.x + row * a.x_stride;
         const int asked_a_piece = a.pieces < 4 ? MR : 3;  // rows to be written: all at once would keep what is read waiting
-        constexpr bool tall = P == 1 && NV == 2 && is_tall(NV, MR);
+        constexpr bool tall = NV == 2 && is_tall(P * NV, MR);
         const bool of_lines = tall && a.of_lines();
         int asked = 0;
         for (int64_t piece = 0, left = a.group; piece < a.pieces; ++piece, w += a.piece * Plain::width) {
             for (const int now = asked + asked_a_piece; MR > 2 && asked < now && asked < MR; ++asked)
-                for (int j = 0; j < NV * W; j += 16) __builtin_prefetch(to + place[asked] * y_stride + j, 1);
+                for (int j = 0; j < P * NV * W; j += 16) __builtin_prefetch(to + place[asked] * y_stride + j, 1);
             const bool one_out = --left == 0;
             if (one_out) left = a.group;
             const float *const next = x + (one_out ? 2 : 1) * a.x_piece;
             const Soon now = far ? soon : Soon{w, 0};
             if constexpr (tall)
-                if (of_lines) chain_of_lines<W>(acc, x, next, w, Plain::width, now, soon_rows.some(w));
+                if (of_lines) chain_of_lines<W>(acc, x, next, w, panel_size, Plain::width, now, soon_rows.some(w));
             if (!of_lines) {
                 const float *each_row[MR];
                 ELMAN_UNROLL

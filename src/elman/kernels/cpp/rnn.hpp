@@ -27,7 +27,7 @@ struct Rnn {
 
     // The sums of P panels and MR rows become states. `row` says where the parts of one panel and row stand.
     template <int P, int MR, class R>
-    ELMAN_INLINE void finish(Tile<P, MR, 2> &acc, bool, const R &row) const {
+    ELMAN_INLINE void finish(Tile<P, MR, 2> &acc, Keep, const R &row) const {
         Vec a[P * MR * 2];
         ELMAN_UNROLL
         for (int k = 0; k < P * MR * 2; ++k) a[k] = acc[k / (MR * 2)][k / 2 % MR][k % 2];

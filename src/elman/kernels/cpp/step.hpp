@@ -41,7 +41,7 @@ struct Project {
         if constexpr (W == 16) ask_to_write<MR, C::vectors * W>(to, row_size);
         const float *own = w.w_ih.data() + panel * panel_size;
         const Soon next_rows{rows[0] + MR * w.D, MR};  // which the first panel meets far away
-        const Soon soon = panel ? share_of_next(own, own + panel_size, panel_size, turn, w.D) : next_rows;
+        const Soon soon = panel ? share_of_next(own, own + P * panel_size, P * panel_size, turn, w.D) : next_rows;
         chain_of_tile<C::between>(acc, rows, w.D, own + at, panel_size, C::width, w.D, soon);
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
@@ -79,7 +79,7 @@ void project(const Forward &f, int64_t low, int64_t high, float *sums, int part,
 // Where the units of one panel and row stand. `left` units are left from here on, which are all if the panel is `whole`.
 template <bool whole>
 struct Place {
-    float *sums;
+    float *sums, *gates;
     const float *h, *c;
     float *c_next, *h_next;
     int64_t left;
@@ -93,13 +93,13 @@ struct Place {
 
 // The sums of a tile become gates and states: `corner` is the place of its first row and panel, but for the rows' `own` sums.
 template <class C, int P, int MR>
-ELMAN_INLINE void finish_tile(const C &cell, Tile<P, MR, C::vectors> &acc, bool keep, float *const (&own)[MR], const Place<true> &corner,
+ELMAN_INLINE void finish_tile(const C &cell, Tile<P, MR, C::vectors> &acc, Keep keep, float *const (&own)[MR], float *const (&gates)[MR], const Place<true> &corner,
                               int64_t H, bool whole) {
     const ptrdiff_t c_size = padded(H);
     const auto finish = [&](auto all) ELMAN_IN_PLACE {
         cell.finish(acc, keep, [&](int p, int i) ELMAN_IN_PLACE {
             const int right = p * C::units;
-            return Place<all>{own[i] + p * C::saved, corner.h + i * H + right, corner.c + i * c_size + right,
+            return Place<all>{own[i] + p * C::saved, gates[i] + p * C::saved, corner.h + i * H + right, corner.c + i * c_size + right,
                               corner.c_next + i * c_size + right, corner.h_next + i * H + right, corner.left - right};
         });
     };
@@ -112,7 +112,7 @@ template <class C>
 struct Step {
     const C &cell;
     const Packed &w;
-    bool keep;
+    Keep keep;
     const float *x;   // (rows, D): its product is taken here; or null: it stands in `sums`
     const float *h;   // (rows, H)
     float *sums;      // (rows, row of sums) or null: in: the input products; out: the gates, if they are kept
@@ -136,10 +136,10 @@ struct Step {
         const ptrdiff_t panel_size = H * C::width, row_size = panels_of_units<C>(H) * C::saved, c_size = padded(H);
         Tile<P, MR, C::vectors> acc;
         const float *rows[MR];
-        float *own[MR];
+        float *own[MR], *gates[MR];
         const float *const bias_q = w.bias_q.data() + panel * 16 + at;
         alignas(64) float room[P * C::saved * MR];  // where no sums are stored
-        if (sums) {
+        if (sums && keep != Keep::past) {
             float *const first = sums + panel * C::saved + at;
             ELMAN_UNROLL
             for (int i = 0; i < MR; ++i) own[i] = first + row * row_size + i * row_size;
@@ -152,10 +152,12 @@ struct Step {
             for (int i = 0; i < MR; ++i) own[i] = room + i * P * C::saved + at;
         }
         ELMAN_UNROLL
+        for (int i = 0; i < MR; ++i) gates[i] = keep == Keep::past ? sums + panel * C::saved + at + (row + i) * row_size : own[i];
+        ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) rows[i] = h + row * H + i * H;
         if (x) {
             add_inputs(acc, panel, row, at);
-            if (keep && (far() || !soon_written)) ask_to_write_gates(own);
+            if (keep == Keep::near && (far() || !brings_written<P>())) ask_to_write_gates(own);
             ELMAN_UNROLL
             for (int k = 0; k < P * MR; ++k) cell.turn(acc[k / MR][k % MR], own[k % MR] + k / MR * C::saved, bias_q + k / MR * 16);
         } else {
@@ -164,14 +166,14 @@ struct Step {
             if (ids) ask_ahead<MR>(row + MR, panel * C::saved + at, row_size);
             else ask_for_next_panel(own);
         }
-        if (!x || !soon_written) ask_to_write<MR, C::gates == 1 ? C::step : W>(h_next + row * H + unit, H);
+        if (!x || !brings_written<P>()) ask_to_write<MR, P * (C::gates == 1 ? C::step : W)>(h_next + row * H + unit, H);
         const float *weights = w.w_hh.data() + panel * panel_size;
-        const Soon soon = share_of_next(weights, weights + panel_size, panel_size, turn, H);
+        const Soon soon = share_of_next(weights, weights + P * panel_size, P * panel_size, turn, H);
         if (from_nought) add_nought(acc);
         else chain_of_tile<C::between>(acc, rows, H, weights + at, panel_size, C::width, H, soon);
-        const Place<true> corner{nullptr, h + row * H + unit, c + row * c_size + unit, c_next + row * c_size + unit,
+        const Place<true> corner{nullptr, nullptr, h + row * H + unit, c + row * c_size + unit, c_next + row * c_size + unit,
                                  h_next + row * H + unit, H - unit};
-        finish_tile(cell, acc, keep, own, corner, H, (panel + P) * C::units <= H);
+        finish_tile(cell, acc, keep, own, gates, corner, H, (panel + P) * C::units <= H);
     }
 
     // the sums begin with the biases and W_ih x
@@ -187,20 +189,25 @@ struct Step {
             acc[k / (MR * C::vectors)][k / C::vectors % MR][k % C::vectors] =
                 load(bias + k / (MR * C::vectors) * C::width + k % C::vectors * C::between);
         const Soon next_rows{rows[0] + MR * D, MR};  // which the first panel meets far away
-        const bool fresh = far() || !soon_written || !D;
-        const Soon soon = !panel ? next_rows : fresh ? share_of_next(own, own + panel_size, panel_size, turn, D) : share_of_written(panel, row, MR);
+        const bool of_weights = far() || !brings_written<P>();
+        const Soon soon = !panel ? next_rows : of_weights ? share_of_next(own, own + P * panel_size, P * panel_size, turn, D) : share_of_written<P>(panel, row, MR);
         chain_of_tile<C::between>(acc, rows, D, own + at, panel_size, C::width, D, soon);
     }
 
     // whether the weights do not stay in the cache
     bool far() const { return !stay_near((w.D + w.H) * panels_of_units<C>(w.H) * C::width); }
 
+    // whether the panels after the first ones bring what is written next
+    template <int P>
+    bool brings_written() const { return soon_written && w.D && panels_of_units<C>(w.H) > P; }
+
     // Fresh memory is slow to come, and many lines asked for at once keep others waiting: a panel's share of what the next
     // step writes of these rows, spread over the whole product.
+    template <int P>
     ELMAN_INLINE Soon share_of_written(int64_t panel, int64_t row, int64_t rows) const {
-        const int64_t panels = panels_of_units<C>(w.H), size = keep && C::gates > 1 ? panels * C::saved : w.H;
-        const int64_t share = rows * size / (panels - 1);
-        return {soon_written + row * size + (panel - 1) * share, (share + w.D - 1) / w.D};
+        const int64_t panels = panels_of_units<C>(w.H), size = keep == Keep::near && C::gates > 1 ? panels * C::saved : w.H;
+        const int64_t share = rows * size / ((panels + P - 1) / P - 1);
+        return {soon_written + row * size + (panel / P - 1) * share, (share + w.D - 1) / w.D};
     }
 
     template <int MR>
@@ -246,7 +253,7 @@ template <class C>
 void one_step(const C &cell, const Packed &w, int64_t S, const float *x, float *h, float *c, float *sums, float *h_next) {
     const int64_t panels = panels_of_units<C>(w.H);
     each_tile<C::vectors>(panels, S, S, 0, 1, Project<C>{w, x, sums});
-    each_tile<C::vectors>(panels, S, S, 0, 1, Step<C>{cell, w, false, nullptr, h, sums, nullptr, S, c, c, h_next});
+    each_tile<C::vectors>(panels, S, S, 0, 1, Step<C>{cell, w, Keep::none, nullptr, h, sums, nullptr, S, c, c, h_next});
     std::memcpy(h, h_next, static_cast<size_t>(S * w.H) * sizeof(float));
 }
 

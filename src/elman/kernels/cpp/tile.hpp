@@ -10,6 +10,14 @@
 
 namespace elman::ELMAN_ISA {
 
+// Whether a step's gates are kept for backward, and if so, in the caches or past them.
+enum class Keep { none, near, past };
+
+ELMAN_INLINE void keep_gate(Keep keep, float *p, Vec gate) {
+    if (keep == Keep::near) store(p, gate);
+    else if (keep == Keep::past) store_past(p, gate);
+}
+
 using std::ptrdiff_t;
 constexpr int W = Vec::lanes;
 
@@ -24,6 +32,16 @@ constexpr int rows_of(int) { return 2; }
 
 // A tall tile has the time to have things brought from far away while its product runs.
 constexpr bool is_tall(int vectors, int rows) { return 3 * rows >= 2 * rows_of(vectors); }
+
+// The panels and rows that a tall tile meets at once. Of twelve rows and two vectors every other instruction would load
+// something, which costs a tenth where another program runs on the same core; six rows and two panels load a third less.
+struct Shape {
+    int panels, rows;
+};
+template <int NV>
+constexpr Shape shape_of(int64_t panels) {
+    return rows_of(NV) == 12 && panels > 1 ? Shape{2, 6} : Shape{1, rows_of(NV)};
+}
 
 // A few rows wait for each fma; more panels at once fill the wait.
 constexpr int panels_of(int vectors, int rows) {
@@ -66,29 +84,38 @@ inline Soon share_of_next(const float *panel, const float *next, ptrdiff_t size,
 template <int VS, bool bring, int P, int MR, int NV>
 ELMAN_INLINE void chain(Tile<P, MR, NV> &acc, const float *const (&x)[MR], const float *w, ptrdiff_t panel,
                         ptrdiff_t width, int64_t K, Soon soon = {nullptr, 0}) {
-    for (int64_t k = 0; k < K; ++k, w += width) {
+    constexpr int some = W == 16 && is_tall(P * NV, MR) ? 2 : 1;  // written out; few registers hold one
+    int64_t k = 0;
+    const auto at_k = [&](int j) ELMAN_IN_PLACE {
         Vec b[P][NV];
+        const float *const at = w + j * width;
         ELMAN_UNROLL
         for (int p = 0; p < P; ++p) {
             ELMAN_UNROLL
-            for (int v = 0; v < NV; ++v) b[p][v] = load(w + p * panel + v * VS);
+            for (int v = 0; v < NV; ++v) b[p][v] = load(at + p * panel + v * VS);
         }
-        if constexpr (is_tall(NV, MR)) {
+        if constexpr (is_tall(P * NV, MR)) {
             ELMAN_UNROLL
             for (int v = 0; v < NV; ++v)
-                if constexpr (bring) __builtin_prefetch(w + k_ahead * width + v * VS);
-            if constexpr (NV > 2) __builtin_prefetch(soon.line, 0, 2), soon.line += soon.step;  // else the pointers fill all registers
+                if constexpr (bring) __builtin_prefetch(at + k_ahead * width + v * VS);
+            if constexpr (P * NV > 2) __builtin_prefetch(soon.line, 0, 2), soon.line += soon.step;  // else the pointers fill all registers
         }
         ELMAN_UNROLL
         for (int i = 0; i < MR; ++i) {
-            const Vec a = set(x[i][k]);
+            const Vec a = set(x[i][k + j]);
             ELMAN_UNROLL
             for (int p = 0; p < P; ++p) {
                 ELMAN_UNROLL
                 for (int v = 0; v < NV; ++v) acc[p][i][v] = fma(a, b[p][v], acc[p][i][v]);
             }
         }
+    };
+    _Pragma("GCC unroll 1")
+    for (; k + some <= K; k += some, w += some * width) {
+        ELMAN_UNROLL
+        for (int j = 0; j < some; ++j) at_k(j);
     }
+    if (k < K) at_k(0);
 }
 
 // The same for one panel and many rows `stride` floats apart: their addresses need a third of the registers that as many
@@ -135,26 +162,29 @@ ELMAN_INLINE void chain_of_rows(Tile<1, MR, NV> &acc, const float *x, ptrdiff_t 
 // The same for rows of lines: 16 k of each row stand in one line, and a tile's lines side by side. Meanwhile their next
 // lines are brought, from `next` on, and two lines every four k from `far`.
 constexpr int in_line = 16;
-template <int VS, int MR, int NV>
-ELMAN_INLINE void chain_of_lines(Tile<1, MR, NV> &acc, const float *x, const float *next, const float *w, ptrdiff_t width, Soon soon,
-                                 Soon far) {
-    constexpr int some = written_out;
+template <int VS, int P, int MR, int NV>
+ELMAN_INLINE void chain_of_lines(Tile<P, MR, NV> &acc, const float *x, const float *next, const float *w, ptrdiff_t panel,
+                                 ptrdiff_t width, Soon soon, Soon far) {
+    constexpr int some = written_out, rows_ahead = P == 1 ? some : (MR + 3) / 4;
     _Pragma("GCC unroll 1")
-    for (int at = 0; at < in_line; at += some, x += some, w += some * width, next += some * in_line, soon.line += some * soon.step) {
+    for (int at = 0; at < in_line; at += some, x += some, w += some * width, next += rows_ahead * in_line, soon.line += some * soon.step) {
         __builtin_prefetch(far.line, 0, 2), __builtin_prefetch(far.line + far.step, 0, 2);
         far.line += 2 * far.step;
         ELMAN_UNROLL
         for (int k = 0; k < some; ++k) {
-            Vec b[NV];
+            Vec b[P][NV];
             ELMAN_UNROLL
-            for (int v = 0; v < NV; ++v) b[v] = load(w + k * width + v * VS), __builtin_prefetch(w + (k + k_ahead) * width + v * VS);
+            for (int v = 0; v < P * NV; ++v) {
+                b[v / NV][v % NV] = load(w + v / NV * panel + k * width + v % NV * VS);
+                if constexpr (P == 1) __builtin_prefetch(w + (k + k_ahead) * width + v * VS);
+            }
             __builtin_prefetch(soon.line + k * soon.step, 0, 2);
-            __builtin_prefetch(next + k * in_line);
+            if (k < rows_ahead) __builtin_prefetch(next + k * in_line);
             ELMAN_UNROLL
             for (int i = 0; i < MR; ++i) {
                 const Vec a = set(x[i * in_line + k]);
                 ELMAN_UNROLL
-                for (int v = 0; v < NV; ++v) acc[0][i][v] = fma(a, b[v], acc[0][i][v]);
+                for (int v = 0; v < P * NV; ++v) acc[v / NV][i][v % NV] = fma(a, b[v / NV][v % NV], acc[v / NV][i][v % NV]);
             }
         }
     }
@@ -168,7 +198,7 @@ ELMAN_INLINE void chain_of_tile(Tile<P, MR, NV> &acc, const float *const (&x)[MR
         if constexpr (P == 1 && NV == 2 && MR > 6) chain_of_rows<VS, bring>(acc, x[0], stride, w, width, K, soon);
         else chain<VS, bring>(acc, x, w, panel, width, K, soon);
     };
-    if (is_tall(NV, MR) && K <= near_k) by(std::false_type());
+    if (is_tall(P * NV, MR) && K <= near_k) by(std::false_type());
     else by(std::true_type());
 }
 
@@ -230,21 +260,27 @@ ELMAN_INLINE void few_rows(int64_t panel, int64_t panels, int64_t row, int64_t r
 // by every tile.
 template <int NV, class T>
 void each_tile(int64_t first, int64_t panels, int64_t rows, int64_t of, int part, int parts, const T &tile) {
-    constexpr int MR = rows_of(NV);
     if (of <= 2) return part == 0 && rows > 0 ? few_rows<NV>(first, panels, 0, rows, tile) : void();  // no shares to work out
-    const Shares shares(of, MR, parts);
+    const Shape shape = shape_of<NV>(panels - first);
+    const Shares shares(of, shape.rows, parts);
     const int64_t mine = shares.first(part);
     if (part >= shares.tiles || mine >= rows) return;
     const int64_t end = shares.first(part + 1) < rows ? shares.first(part + 1) : rows;
     if (end - mine <= few(NV) && (part + parts >= shares.tiles || shares.first(part + parts) >= rows))
         return few_rows<NV>(first, panels, mine, end - mine, tile);
     T now = tile;
-    for (int64_t panel = first; panel < panels; ++panel) {
+    for (int64_t panel = first; panel < panels; panel += shape.panels) {
         now.turn = {0, shares.tiles / parts};
         for (int64_t i = part; i < shares.tiles; i += parts, ++now.turn.tile) {
             const int64_t row = shares.first(i), next = shares.first(i + 1);
             if (row >= rows) break;
-            run_rows<1, MR>(now, (next < rows ? next : rows) - row, panel, row);
+            const int64_t n = (next < rows ? next : rows) - row;
+            if constexpr (rows_of(NV) == 12)
+                if (shape.panels == 2 && panel + 2 <= panels) {
+                    run_rows<2, 6>(now, n, panel, row);
+                    continue;
+                }
+            run_rows<1, rows_of(NV)>(now, n, panel, row);
         }
     }
 }

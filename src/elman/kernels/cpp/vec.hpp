@@ -237,6 +237,15 @@ ELMAN_INLINE void transpose(Vec (&)[1]) {}
 
 #endif
 
+// To memory past the caches, a whole line that begins at p; other threads see it once the thread has ended such stores.
+#if defined(ELMAN_ISA_AVX512)
+ELMAN_INLINE void store_past(float *p, Vec a) { _mm512_stream_ps(p, a.v); }
+ELMAN_INLINE void end_stores_past() { _mm_sfence(); }
+#else
+ELMAN_INLINE void store_past(float *p, Vec a) { store(p, a); }
+ELMAN_INLINE void end_stores_past() {}
+#endif
+
 // N vectors that go through the same steps side by side: the processor's scheduler sees work that is ready,
 // where one vector alone would wait for each of its steps.
 template <int N>

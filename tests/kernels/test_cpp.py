@@ -52,7 +52,7 @@ def sane(tmp_path_factory):
     return SANE
 
 
-@pytest.mark.timeout(900)  # most of it compiles
+@pytest.mark.timeout(1200)  # most of it compiles
 def test_the_kernels_under_sanitizers(sane, tmp_path):
     jobs = [
         [

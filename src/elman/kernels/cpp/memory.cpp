@@ -1,5 +1,6 @@
 // Memory for floats: in large pages where it is large, and kept for the next call when one is done with it.
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,7 +12,18 @@
 namespace elman {
 namespace {
 
-constexpr uintptr_t page = 4096;
+// The whole pages of some memory. The system rounds up what it is told of to pages of its own, which differ from machine to
+// machine: beyond the end it would take somebody else's numbers.
+struct Pages {
+    static uintptr_t size() {
+        static const auto size = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+        return size;
+    }
+    Pages(const float *from, uintptr_t to)
+        : begin((reinterpret_cast<uintptr_t>(from) + size() - 1) / size() * size()), end(std::max(begin, to / size() * size())) {}
+    bool advise(int how) const { return begin == end || madvise(reinterpret_cast<void *>(begin), end - begin, how) == 0; }
+    const uintptr_t begin, end;
+};
 
 // What malloc gave, and where the floats in it stand: behind two words, malloc's pointer and how much it gave.
 struct Block {
@@ -28,8 +40,7 @@ struct Block {
 // next call finds them as they are; false: this system does not know of that.
 bool offer_to_system(const Block &block) {
 #if defined(MADV_FREE)
-    const auto begin = (reinterpret_cast<uintptr_t>(block.floats()) + page - 1) / page * page, end = block.end() / page * page;
-    return begin >= end || madvise(reinterpret_cast<void *>(begin), end - begin, MADV_FREE) == 0;
+    return Pages(block.floats(), block.end()).advise(MADV_FREE);
 #else
     static_cast<void>(block);
     return false;
@@ -62,6 +73,14 @@ class Shelf {
         while (as_they_are_ > few) offer(*oldest([](const Kept &kept) { return !kept.offered; }));
         in_use_.clear(std::memory_order_release);
         return true;
+    }
+
+    // for a process that may have no more
+    void clear() {
+        if (in_use_.test_and_set(std::memory_order_acquire)) return;
+        for (Kept &kept : kept_)
+            if (kept.block.whole) std::free(remove(kept).whole);
+        in_use_.clear(std::memory_order_release);
     }
 
   private:
@@ -114,9 +133,7 @@ void ask_for_large_pages_of_any(const float *memory, int64_t floats) {
 #if defined(MADV_HUGEPAGE)
     constexpr int64_t worth_it = 4 << 20;  // bytes; NumPy asks from here on too
     if (!memory || floats * static_cast<int64_t>(sizeof(float)) < worth_it) return;
-    const auto begin = (reinterpret_cast<uintptr_t>(memory) + page - 1) / page * page;
-    const auto end = reinterpret_cast<uintptr_t>(memory + floats) / page * page;
-    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_HUGEPAGE);
+    Pages(memory, reinterpret_cast<uintptr_t>(memory + floats)).advise(MADV_HUGEPAGE);
 #endif
 }
 
@@ -140,6 +157,7 @@ Floats::Floats(size_t size) : size_(size) {
     const size_t bytes = (size * sizeof(float) + 63) / 64 * 64 + 128;
     Block block = poison ? Block{} : shelf.take(bytes);
     if (!block.whole) block = {std::malloc(bytes), bytes};
+    if (!block.whole) shelf.clear(), block = {std::malloc(bytes), bytes};
     if (!block.whole) throw std::bad_alloc();
     block.note();
     data_.reset(block.floats());

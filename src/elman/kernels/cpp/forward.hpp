@@ -144,6 +144,7 @@ class Run {
         Step<C> step{cell_, w_, !keep_ ? Keep::none : one_pass && past_ ? Keep::past : Keep::near, x, (s ? f_.out : f_.h0) + before * H_, sums, nullptr, n, nullptr, c, f_.out + at * H_};
         if (f_.table_rows) step.sums = projected_.data(), step.ids = f_.ids + at;
         if (one_pass && (s || keep_)) step.soon_written = written_after(s, first);  // a layer packed long ago brings its weights first
+        if (has_c && keep_ && one_pass && s + 1 < rows_.steps()) step.soon_cells = f_.cells + (offset(s + 1) + first) * Hp_;
         step.from_nought = s == 0 && from_nought_;
         if (has_c) step.c = s == 0 ? first_c() + first * Hp_ : keep_ ? f_.cells + before * Hp_ : c;
         return step;

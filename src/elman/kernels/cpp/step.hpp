@@ -122,6 +122,7 @@ struct Step {
     float *c_next;    // (rows, padded H); may be c
     float *h_next;    // (rows, H)
     const float *soon_written = nullptr;  // null; or where these rows' gates are written next if they are kept, else their states
+    const float *soon_cells = nullptr;  // null; or where these rows' cells are written next
     bool from_nought = false;  // h is noughts, and W_hh finite: their product adds nothing
     Turn turn = {};
 
@@ -168,7 +169,8 @@ struct Step {
         }
         if (!x || !brings_written<P>()) ask_to_write<MR, P * (C::gates == 1 ? C::step : W)>(h_next + row * H + unit, H);
         const float *weights = w.w_hh.data() + panel * panel_size;
-        const Soon soon = share_of_next(weights, weights + P * panel_size, P * panel_size, turn, H);
+        const bool of_cells = soon_cells && !far();
+        const Soon soon = of_cells ? share_of_cells<P>(panel, row, MR) : share_of_next(weights, weights + P * panel_size, P * panel_size, turn, H);
         if (from_nought) add_nought(acc);
         else chain_of_tile<C::between>(acc, rows, H, weights + at, panel_size, C::width, H, soon);
         const Place<true> corner{nullptr, nullptr, h + row * H + unit, c + row * c_size + unit, c_next + row * c_size + unit,
@@ -208,6 +210,13 @@ struct Step {
         const int64_t panels = panels_of_units<C>(w.H), size = keep == Keep::near && C::gates > 1 ? panels * C::saved : w.H;
         const int64_t share = rows * size / ((panels + P - 1) / P - 1);
         return {soon_written + row * size + (panel / P - 1) * share, (share + w.D - 1) / w.D};
+    }
+
+    // the same of cells, all panels of which have a share
+    template <int P>
+    ELMAN_INLINE Soon share_of_cells(int64_t panel, int64_t row, int64_t rows) const {
+        const int64_t size = padded(w.H), share = rows * size / ((panels_of_units<C>(w.H) + P - 1) / P);
+        return {soon_cells + row * size + panel / P * share, (share + w.H - 1) / w.H};
     }
 
     template <int MR>

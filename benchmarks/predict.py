@@ -1,7 +1,7 @@
 """Names answered per second: by kernels, by the NumPy twin, by torch.nn with a PackedSequence.
 
 First nearly all different names, then 100,000 drawn from them with replacement, as a table of people has
-them: what rows have in common at their beginning is run once.
+them: equal names are answered once, and what names have in common at their beginning is run once.
 
 All three run the same weights on the same rows, in turn (A B A B ...), on one thread. Ratios are what
 to look at: the machine's own speed drifts.

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elman.data.batch import CHUNK, batch_prefixes, batch_rows, make_batch, pad
+from elman.data.encoded import EncodedTexts
 
 lengths = st.lists(st.integers(0, 40), max_size=80)
 
@@ -121,7 +122,7 @@ def test_little_padding_but_a_random_order():
 def test_rows_that_begin_alike_are_batched_together():
     rng = np.random.default_rng(0)
     rows = [rng.integers(0, 3, n).astype(np.int32) for n in rng.integers(0, 9, 100)]
-    batches = batch_prefixes(rows, most_steps=200)
+    batches = batch_prefixes(EncodedTexts.of(rows), most_steps=200)
     assert sorted(np.concatenate(batches).tolist()) == list(range(100))
     assert len(batches) > 3
     assert all(len(batch) * max(len(rows[row]) for row in batch) <= 200 for batch in batches)
@@ -133,5 +134,5 @@ def test_rows_that_begin_alike_are_batched_together():
 
 def test_a_row_that_is_longer_than_a_batch_stands_alone():
     rows = [np.zeros(n, np.int32) for n in (3, 1000, 2)]
-    assert [batch.tolist() for batch in batch_prefixes(rows, most_steps=10)] == [[2, 0], [1]]
-    assert batch_prefixes([]) == []
+    assert [batch.tolist() for batch in batch_prefixes(EncodedTexts.of(rows), most_steps=10)] == [[2, 0], [1]]
+    assert batch_prefixes(EncodedTexts.of([])) == []

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elman.data.encoded import EncodedTexts
+
 MOST_STEPS = 1 << 18  # rows times steps of one batch; a longer sequence stands alone
 CHUNK = 50  # batches that are sorted by length together: little padding, but still a random order
 
@@ -124,18 +126,17 @@ def batch_rows(
     return [batches[place] for place in rng.permutation(len(batches))]
 
 
-def batch_prefixes(sequences: Sequence[Values], *, most_steps: int = 1 << 16) -> list[Ids]:
-    """Cut the rows of id sequences into batches of such as begin alike.
+def batch_prefixes(texts: EncodedTexts, *, most_steps: int = 1 << 16) -> list[Ids]:
+    """Cut the different ones of encoded texts into batches of such as begin alike.
 
     Returns
     -------
     list
-        Row numbers, int64, each row in exactly one batch; a batch has at most ``most_steps`` rows times
-        steps, and at least one row.
+        Numbers of different texts, int64, each in exactly one batch; a batch has at most ``most_steps`` rows
+        times steps, and at least one row.
     """
-    order = sorted(range(len(sequences)), key=[ids[:SEEN].tobytes() for ids in sequences].__getitem__)
-    rows = np.array(order, np.int64)
-    lengths = np.array([len(ids) for ids in sequences], np.int64)[rows]
+    rows = texts.in_order()
+    lengths = texts.lengths[rows]
     batches, start = [], 0
     while start < len(rows):
         longest = np.maximum.accumulate(np.maximum(lengths[start : start + most_steps], 1))
@@ -144,9 +145,6 @@ def batch_prefixes(sequences: Sequence[Values], *, most_steps: int = 1 << 16) ->
         batches.append(rows[start:end])
         start = end
     return batches
-
-
-SEEN = 64  # steps by which sequences are put side by side
 
 
 def _longest_first(rows: Ids, steps: Ids) -> Ids:

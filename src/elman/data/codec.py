@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from elman.data.encoded import EncodedTexts
 from elman.data.sequences import as_labels, as_texts
 from elman.data.strings import Arrays, check_names, checked, damaged, pack, unpack
 from elman.data.units import BEGIN, END, UNITS, UNKNOWN
@@ -78,17 +79,23 @@ class TextCodec:
 
     def encode_all(self, texts: Iterable[str]) -> list[Ids]:
         """Encode many texts, quickly."""
+        return list(self.encode_once(texts))
+
+    def encode_once(self, texts: Iterable[str]) -> EncodedTexts:
+        """Encode many texts, each different one once."""
         self._check_fitted()
-        encoded: list[Ids] = []
-        for chunk in _chunks(map(self._cut, texts)):
-            columns, _ = self._columns(chunk)
-            ids = columns[:, 0] if self.ngrams == 1 else columns
-            ends = itertools.accumulate(map(len, chunk))
-            first = int(self.edges)  # the step of the beginning is there for the groups alone
-            encoded.extend(
-                ids[end - len(symbols) + first : end] for symbols, end in zip(chunk, ends, strict=True)
-            )
-        return encoded
+        different: dict[str, int] = {}
+        place = np.array([different.setdefault(text, len(different)) for text in texts], np.int64)
+        parts: list[Ids] = []
+        sizes: list[int] = []
+        for chunk in _chunks(map(self._cut, different)):
+            parts.append(self._columns(chunk)[0])
+            sizes += map(len, chunk)
+        columns = np.concatenate(parts)
+        first = int(self.edges)  # the step of the beginning is there for the groups alone
+        lengths = np.array(sizes, np.int64)
+        starts = np.cumsum(lengths) - lengths + first
+        return EncodedTexts(columns[:, 0] if self.ngrams == 1 else columns, starts, lengths - first, place)
 
     def cut(self, text: str) -> Sequence[str]:
         """Cut ``text``, brought to NFC, into the symbols that ids are given to."""

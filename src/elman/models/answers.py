@@ -12,6 +12,7 @@ from elman import kernels
 from elman.cells import GRU, LSTM, RNN, State, cell_class
 from elman.data.batch import batch_prefixes, batch_rows, pad
 from elman.data.codec import LabelCodec, TextCodec
+from elman.data.encoded import EncodedTexts
 from elman.data.sequences import as_texts
 from elman.errors import DataError
 
@@ -31,7 +32,9 @@ BUILT_IN = (RNN, LSTM, GRU)
 
 def encode(model: Model, X: Any) -> Encoded:
     """Check and encode what came from Python: ids or channels of B sequences."""
-    return model.inputs.encode_all(as_texts(X) if isinstance(model.inputs, TextCodec) else X)
+    if isinstance(model.inputs, TextCodec):
+        return model.inputs.encode_once(as_texts(X))
+    return model.inputs.encode_all(X)
 
 
 def regress(model: Model, X: Any) -> Values:
@@ -65,17 +68,31 @@ def probabilities_in_batches(model: Model, sequences: Encoded, progress: Progres
 def _each(
     model: Model, sequences: Encoded, of: Callable[[Floats], Floats], progress: Progress | None
 ) -> Floats:
-    """Average ``of`` what each member says of each sequence: (B, K)."""
+    """Average ``of`` what each member says of each sequence (B, K)."""
+    if not isinstance(model.inputs, TextCodec):
+        return _gathered(model, batches(model, sequences), np.ones(len(sequences), np.int64), of, progress)
+    texts = EncodedTexts.of(sequences)  # equal ones are asked of once
+    times = np.bincount(texts.place)
+    return _gathered(model, _text_batches(model, texts), times, of, progress)[texts.place]
+
+
+def _gathered(
+    model: Model,
+    found: Batches,
+    times: NDArray[np.int64],
+    of: Callable[[Floats], Floats],
+    progress: Progress | None,
+) -> Floats:
+    """``_each`` of U rows, which stand ``times`` (U,) in the user's table."""
     outputs = len(model.targets.classes_) if isinstance(model.targets, LabelCodec) else model.targets.features
-    answer = np.empty((len(sequences), outputs), np.float32)
-    done = 0
-    sizes = getattr(model.inputs, "sizes", ())
-    for rows, inputs, lengths in batches(model, sequences, alike=isinstance(model.inputs, TextCodec)):
+    answer = np.empty((len(times), outputs), np.float32)
+    done, sizes = 0, getattr(model.inputs, "sizes", ())
+    for rows, inputs, lengths in found:
         parts = [kernels.forward(model.settings, one, inputs, lengths, sizes=sizes) for one in model.members]
         answer[rows] = mean_of([of(said) for said in parts])
-        done += len(rows)
+        done += int(times[rows].sum())
         if progress is not None:
-            progress(done, len(sequences))
+            progress(done, int(times.sum()))
     return answer
 
 
@@ -156,18 +173,26 @@ def mean_of(parts: list[Floats]) -> Floats:
     return np.asarray(total / np.float32(len(parts)), np.float32)
 
 
-def batches(
-    model: Model, sequences: Encoded, *, alike: bool = False
-) -> Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]]:
-    """Rows of like length together, or such as begin alike, which share the work on their beginnings.
+Batches = Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]]
 
-    With a cell of one's own each stands alone, for the same bits in any company.
-    """
-    own = not issubclass(cell_class(model.settings.recurrence), BUILT_IN)
+
+def batches(model: Model, sequences: Encoded) -> Batches:
+    """Rows of like length together."""
     lengths = np.array([len(sequence) for sequence in sequences], np.int64)
-    shared = alike and not own and model.settings.causal
-    for rows in batch_prefixes(sequences) if shared else batch_rows(lengths, 1 if own else BATCH_SIZE):
+    for rows in batch_rows(lengths, _most_rows(model)):
         yield rows, *pad([sequences[row] for row in rows])
+
+
+def _text_batches(model: Model, texts: EncodedTexts) -> Batches:
+    """The different texts, such as begin alike together: they share the work on their beginnings."""
+    alike = model.settings.causal and _most_rows(model) > 1
+    for rows in batch_prefixes(texts) if alike else batch_rows(texts.lengths, _most_rows(model)):
+        yield rows, *texts.pad(rows)
+
+
+def _most_rows(model: Model) -> int:
+    """With a cell of one's own each row stands alone, for the same bits in any company."""
+    return BATCH_SIZE if issubclass(cell_class(model.settings.recurrence), BUILT_IN) else 1
 
 
 def narrow(values: Values) -> Values:

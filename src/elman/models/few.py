@@ -40,6 +40,8 @@ class Stepping:
 
 def probabilities_of_few(model: Model, sequences: Encoded) -> Floats | None:
     """Give the probability of each class for each of a few encoded texts (B, K); None if they are not few."""
+    if len(sequences) > FEW:
+        return None
     steps = sum(map(len, sequences))
     plain = model.causal and isinstance(model.inputs, TextCodec) and isinstance(model.targets, LabelCodec)
     if not plain or steps > FEW or model.task not in WHOLE or not all(map(len, sequences)):

@@ -88,6 +88,31 @@ def test_the_task_is_inferred_said_and_answered_row_by_row(arguments, task, caps
     assert json.loads(capsys.readouterr().out)["scores"]
 
 
+CODES = "code,kind\n" + "".join(f"{n + 10000},post\nAB-{n:03},plate\n+{n * 31},phone\n" for n in range(30))
+
+
+def test_a_column_of_codes_is_a_text_though_most_are_digits(capsys):
+    Path("codes.csv").write_text(CODES)
+    assert main(["train", "codes.csv", "--target", "kind", "-o", "m", *SMALL]) == 0
+    model = elman.load("m")
+    assert (model.task, model.inputs.kind) == ("classify", "text")
+    assert {"7", "A", "-", "+"} <= set(model.inputs.symbols)
+    capsys.readouterr()
+    assert main(["predict", "m", "--text", "12345", "AB-1", "--json"]) == 0
+    answered = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["code"] for row in answered] == ["12345", "AB-1"]
+
+
+def test_digits_alone_are_a_text_when_a_unit_is_asked_for(capsys):
+    Path("digits.csv").write_text("code,kind\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(100, 160)))
+    assert main(["train", "digits.csv", "--target", "kind", "-o", "m", *SMALL]) == 3
+    said = capsys.readouterr().err
+    assert "error[E241]" in said
+    assert "--unit character" in said
+    assert main(["train", "digits.csv", "--target", "kind", "--unit", "character", "-o", "m", *SMALL]) == 0
+    assert set("0123456789") >= set(elman.load("m").inputs.symbols) > {"1"}
+
+
 def test_probabilities_stand_beside_the_labels_of_whole_sequences(capsys):
     for data, more in (("wide.csv", ["t0", "t1"]), ("mixed.csv", ["text", "size"])):
         assert main(["train", data, "--target", "kind", "--input", *more, "--force", *SMALL, "-o", "m"]) == 0

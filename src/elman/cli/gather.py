@@ -101,6 +101,8 @@ def make_plan(table: Table, arguments: argparse.Namespace) -> Plan:
     if arguments.id is not None or arguments.time is not None:
         symbols = {name: sorted({str(value) for value in table.column(name)}) for name in texts}
         return Plan("steps", None, numbers, symbols, target, arguments.id, arguments.time, condition)
+    if not texts and _one_text(table, inputs, arguments):
+        texts, numbers = inputs, []
     _check_row(table, texts, numbers)
     return Plan("rows", texts[0] if texts else None, numbers, {}, target, condition=condition)
 
@@ -122,6 +124,17 @@ def input_columns(table: Table, arguments: argparse.Namespace) -> list[str]:
     return list(inputs)
 
 
+def _one_text(table: Table, inputs: list[str], arguments: argparse.Namespace) -> bool:
+    """Whether the only column is read as texts: one number is no sequence, but its digits are.
+
+    That is meant if some values can be no numbers, or if a unit of texts was asked for.
+    """
+    if len(inputs) != 1 or table.holds_lists(inputs[0]):
+        return False
+    values = (value for value in table.column(inputs[0]) if isinstance(value, str) and not is_missing(value))
+    return hasattr(arguments, "unit") or any(value.strip() and not _is_number(value) for value in values)
+
+
 def _check_row(table: Table, texts: list[str], numbers: list[str]) -> None:
     """A row is a sequence: a text with numbers beside it, a list alone, or at least two numbers."""
     lists = [name for name in numbers if table.holds_lists(name)]
@@ -131,7 +144,7 @@ def _check_row(table: Table, texts: list[str], numbers: list[str]) -> None:
     if not texts and not lists and len(numbers) == 1:
         where = table.place(0, numbers[0]) if len(table) else table.source
         message = "the input is one number, not a text or a sequence"
-        help_ = "put a text in quotes; of steps in rows, name the order with --time"
+        help_ = "--unit character reads its digits as a text; of steps in rows, name the order with --time"
         raise DataError(message, code="E241", where=where, help=help_)
     if lists and len(texts) + len(numbers) > 1:
         message = f"the column {lists[0]} holds whole sequences, so it stands alone"

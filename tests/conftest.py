@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from elman.cells import CELLS
 from elman.cells.load import load_cell
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
 
 ENDINGS = {"it": ("ini", "elli", "etti"), "pl": ("ski", "wicz", "czyk"), "en": ("son", "ton", "ley")}
 MINE = Path(__file__).parent / "cells" / "mine.py"

@@ -91,11 +91,10 @@ class TextCodec:
         for chunk in _chunks(map(self._cut, different)):
             parts.append(self._columns(chunk)[0])
             sizes += map(len, chunk)
-        columns = np.concatenate(parts)
+        columns = parts[0] if len(parts) == 1 else np.concatenate(parts)
         first = int(self.edges)  # the step of the beginning is there for the groups alone
-        lengths = np.array(sizes, np.int64)
-        starts = np.cumsum(lengths) - lengths + first
-        return EncodedTexts(columns[:, 0] if self.ngrams == 1 else columns, starts, lengths - first, place)
+        lengths, ends = np.array(sizes, np.int64) - first, np.array([*itertools.accumulate(sizes)], np.int64)
+        return EncodedTexts(columns[:, 0] if self.ngrams == 1 else columns, ends - lengths, lengths, place)
 
     def cut(self, text: str) -> Sequence[str]:
         """Cut ``text``, brought to NFC, into the symbols that ids are given to."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, overload
 
@@ -49,6 +49,11 @@ class EncodedTexts(Sequence[Values]):
 
     def __len__(self) -> int:
         return len(self.place)
+
+    def __iter__(self) -> Iterator[Values]:
+        ends = (self.starts + self.lengths).tolist()
+        different = [self.ids[start:end] for start, end in zip(self.starts.tolist(), ends, strict=True)]
+        return map(different.__getitem__, self.place.tolist())
 
     @overload
     def __getitem__(self, row: int) -> Values: ...

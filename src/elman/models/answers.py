@@ -23,6 +23,8 @@ Encoded = Sequence[NDArray[Any]]
 Floats = NDArray[np.float32]
 Values = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+Batches = Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]]
+"""Which rows, their steps one beside the other, and their lengths."""
 
 BATCH_SIZE = 512
 """Rows that are run together. It changes the speed, not the answer (beyond the last bits in NumPy)."""
@@ -171,9 +173,6 @@ def mean_of(parts: list[Floats]) -> Floats:
     for part in parts[1:]:
         total = total + part
     return np.asarray(total / np.float32(len(parts)), np.float32)
-
-
-Batches = Iterator[tuple[NDArray[np.int64], NDArray[Any], NDArray[np.int64]]]
 
 
 def batches(model: Model, sequences: Encoded) -> Batches:

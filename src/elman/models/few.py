@@ -42,16 +42,17 @@ def probabilities_of_few(model: Model, sequences: Encoded) -> Floats | None:
     """Give the probability of each class for each of a few encoded texts (B, K); None if they are not few."""
     if len(sequences) > FEW:
         return None
-    steps = sum(map(len, sequences))
+    rows = list(sequences)
+    lengths = [len(row) for row in rows]
     plain = model.causal and isinstance(model.inputs, TextCodec) and isinstance(model.targets, LabelCodec)
-    if not plain or steps > FEW or model.task not in WHOLE or not all(map(len, sequences)):
+    if not plain or sum(lengths) > FEW or model.task not in WHOLE or not all(lengths):
         return None
     stepping = model.stepping
     if not stepping.lock.acquire(blocking=False):  # another thread steps
         return None
     try:
         network = stepping.network()
-        return None if network is None else _step(network, sequences, len(model.classes_))
+        return None if network is None else _step(network, rows, len(model.classes_))
     finally:
         stepping.lock.release()
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from elman.cli.columns import group_column, input_texts
+from elman.cli.output import say
 from elman.data.numeric import number_column, parse_number
 from elman.data.sequences import is_missing, short
 from elman.data.series import series_of
@@ -76,12 +77,15 @@ def is_text(table: Table, name: str) -> bool:
 
     A few of them among numbers are mistakes, which are told when the numbers are read.
     """
-    texts = there = 0
-    for value in table.column(name):
-        if isinstance(value, str) and value.strip() and not _is_number(value):
-            texts += 1
-        there += not is_missing(value) and value != ""
+    texts = _texts_among(table, name)
+    there = sum(not is_missing(value) and value != "" for value in table.column(name))
     return bool(texts) and 2 * texts >= there
+
+
+def _texts_among(table: Table, name: str) -> int:
+    """How many values of a column are texts that are no numbers."""
+    values = (value for value in table.column(name) if isinstance(value, str) and value.strip())
+    return sum(not _is_number(value) for value in values)
 
 
 def _is_number(text: str) -> bool:
@@ -103,6 +107,7 @@ def make_plan(table: Table, arguments: argparse.Namespace) -> Plan:
         return Plan("steps", None, numbers, symbols, target, arguments.id, arguments.time, condition)
     if not texts and _one_text(table, inputs, arguments):
         texts, numbers = inputs, []
+        say(f"{inputs[0]} is read as a text, though half of its values or more are numbers")
     _check_row(table, texts, numbers)
     return Plan("rows", texts[0] if texts else None, numbers, {}, target, condition=condition)
 
@@ -131,8 +136,7 @@ def _one_text(table: Table, inputs: list[str], arguments: argparse.Namespace) ->
     """
     if len(inputs) != 1 or table.holds_lists(inputs[0]):
         return False
-    values = (value for value in table.column(inputs[0]) if isinstance(value, str) and not is_missing(value))
-    return hasattr(arguments, "unit") or any(value.strip() and not _is_number(value) for value in values)
+    return hasattr(arguments, "unit") or _texts_among(table, inputs[0]) > 0
 
 
 def _check_row(table: Table, texts: list[str], numbers: list[str]) -> None:
